@@ -1,0 +1,38 @@
+//! The log that the services share, and the one loop that carries an upgrade on.
+//!
+//! **Invariant:** only this crate sees async-nats, and only [`Log::append`] writes facts: every
+//! append names the last sequence that its author has read, so that of two writers one loses.
+//!
+//! One append is the state change, the audit record and the next owner's work. [`run_owner`] takes
+//! each delivered fact, reads the upgrade's whole log, lets a [`Work`] carry out the command that
+//! [`job`] derives from it, appends the answer, and only then acknowledges. Everything may be
+//! delivered twice, at any time.
+
+mod log;
+
+mod error;
+mod history;
+mod settings;
+mod subject;
+
+mod jetstream;
+
+mod hands;
+mod work;
+
+mod claims;
+mod lock;
+mod window;
+
+pub use claims::{Class, Taken, holder, release, take};
+pub use error::{AppendError, PutError, Unavailable};
+pub use history::{Entry, History};
+pub use jetstream::JetStream;
+pub use lock::Lease;
+pub use log::{Bucket, Delivery, Follow, Followed, Handle, Inbox, Log};
+pub use settings::{Clock, Settings, SystemClock};
+pub use window::{Admission, WindowSettings, admit};
+pub use work::{Outcome, Work, WorkError, run_owner};
+
+#[cfg(test)]
+mod tests;

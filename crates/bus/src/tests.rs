@@ -1,0 +1,7 @@
+//! One suite over every implementation of the log, and what only NATS can do wrong.
+
+mod jetstream;
+mod proxy;
+mod sample;
+mod suite;
+mod until;

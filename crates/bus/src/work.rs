@@ -1,0 +1,401 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use job::{Body, Command, Owner, Phase, UpgradeId};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::hands::Hands;
+use crate::{AppendError, Delivery, History, Inbox, Log, Settings, Unavailable};
+
+/// How long a delivery waits for the one before it of the same upgrade.
+const SAME_UPGRADE: Duration = Duration::from_millis(100);
+/// The first pause before a read that is behind is repeated; doubled each time.
+const BEHIND: Duration = Duration::from_millis(5);
+const BEHIND_READS: usize = 6;
+/// How often an append is tried while the driver stays the last fact.
+const APPENDS: usize = 5;
+/// A log may not outgrow one read (1,024 facts): from here on it is set aside between steps,
+const PARK_BETWEEN_STEPS: usize = 900;
+/// and from here on anywhere.
+const PARK_ANYWHERE: usize = 1_000;
+
+/// What came of a command.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "outcomes are few and short-lived"
+)]
+pub enum Outcome {
+    /// This is the answer: append it.
+    Append(Body),
+    /// The answer is in the log already.
+    Appended,
+    /// Nothing to say yet: look again after so long. No worker is held meanwhile.
+    Wait(Duration),
+}
+
+/// Why a command was not carried out; it is tried again.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct WorkError {
+    /// When it can succeed at the earliest, if that is known.
+    pub retry_after: Option<Duration>,
+    /// What was tried and why it failed, for the log.
+    pub message: String,
+}
+
+impl From<Unavailable> for WorkError {
+    fn from(error: Unavailable) -> WorkError {
+        WorkError {
+            retry_after: None,
+            message: chain(&error),
+        }
+    }
+}
+
+/// What an owner does.
+#[async_trait]
+pub trait Work: Send + Sync + 'static {
+    /// Carries out the command that the history leads to, or sees that it was carried out before.
+    ///
+    /// May be called twice with the same history, also at the same time in two processes.
+    async fn carry_out(&self, history: &History, command: Command) -> Result<Outcome, WorkError>;
+}
+
+/// Carries on everything that is addressed to `owner`, with at most `workers` commands at a time.
+///
+/// Returns when `stop` is cancelled and what was in hand is finished.
+pub async fn run_owner(
+    log: Arc<dyn Log>,
+    owner: Owner,
+    workers: usize,
+    work: Arc<dyn Work>,
+    stop: CancellationToken,
+) {
+    let shared = Arc::new(Shared {
+        log,
+        owner,
+        work,
+        hands: Hands::default(),
+        failures: Failures::default(),
+        latest: Latest::default(),
+    });
+    let mut tasks = JoinSet::new();
+    let mut failed = 0;
+    while !stop.is_cancelled() {
+        let opened = tokio::select! {
+            () = stop.cancelled() => break,
+            opened = shared.log.inbox(owner) => opened,
+        };
+        let error = match opened {
+            Ok(mut inbox) => {
+                let ended = serve(&shared, &mut *inbox, workers.max(1), &mut tasks, &stop).await;
+                inbox.close().await;
+                match ended {
+                    Ended::Stopped => break,
+                    Ended::Lost { served, error } => {
+                        if served {
+                            failed = 0;
+                        }
+                        error
+                    }
+                }
+            }
+            Err(error) => error,
+        };
+        failed += 1;
+        tracing::warn!(
+            owner = owner.as_str(),
+            error = chain(&error),
+            "the inbox is lost"
+        );
+        let pause = backoff(shared.log.settings(), failed);
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = sleep(pause) => {}
+        }
+    }
+    while let Some(ended) = tasks.join_next().await {
+        seen(ended);
+    }
+}
+
+enum Ended {
+    Stopped,
+    Lost { served: bool, error: Unavailable },
+}
+
+async fn serve(
+    shared: &Arc<Shared>,
+    inbox: &mut dyn Inbox,
+    workers: usize,
+    tasks: &mut JoinSet<()>,
+    stop: &CancellationToken,
+) -> Ended {
+    let mut served = false;
+    loop {
+        let free = workers.saturating_sub(tasks.len());
+        tokio::select! {
+            () = stop.cancelled() => return Ended::Stopped,
+            Some(ended) = tasks.join_next() => seen(ended),
+            delivered = inbox.next(free), if free > 0 => match delivered {
+                Ok(delivery) => {
+                    served = true;
+                    let shared = Arc::clone(shared);
+                    let span = tracing::info_span!(
+                        "delivery", owner = shared.owner.as_str(), upgrade.id = %delivery.id,
+                        fact.n = delivery.n,
+                    );
+                    tasks.spawn(async move { shared.handle(&delivery).await }.instrument(span));
+                }
+                Err(error) => return Ended::Lost { served, error },
+            },
+        }
+    }
+}
+
+fn seen(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        // Not acknowledged: it comes again after `ack_wait`.
+        tracing::error!(%error, "a command died");
+    }
+}
+
+struct Shared {
+    log: Arc<dyn Log>,
+    owner: Owner,
+    work: Arc<dyn Work>,
+    hands: Hands,
+    failures: Failures,
+    latest: Latest,
+}
+
+/// How a delivery is answered.
+enum Answer {
+    Ack,
+    Nak(Duration),
+}
+
+impl Shared {
+    async fn handle(&self, delivery: &Delivery) {
+        let answer = match self.hands.take(&delivery.id, SAME_UPGRADE).await {
+            Some(_in_hand) => self.answer(delivery).await,
+            None => Answer::Nak(self.log.settings().retry_first),
+        };
+        let answered = match answer {
+            Answer::Ack => {
+                self.failures.forget(delivery);
+                delivery.ack().await
+            }
+            Answer::Nak(delay) => delivery.nak(delay).await,
+        };
+        if let Err(error) = answered {
+            // It comes again, and is judged by the log then.
+            tracing::debug!(error = chain(&error), "an answer was not confirmed");
+        }
+    }
+
+    async fn answer(&self, delivery: &Delivery) -> Answer {
+        let alive = async {
+            let mut ticks = interval(self.log.settings().progress);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            ticks.tick().await;
+            loop {
+                ticks.tick().await;
+                delivery.progress().await;
+            }
+        };
+        let result: Result<Answer, WorkError> = tokio::select! {
+            result = self.carry_on(delivery) => result,
+            never = alive => never,
+        };
+        match result {
+            Ok(answer) => answer,
+            Err(error) => {
+                let failures = self.failures.count(delivery);
+                let pause = backoff(self.log.settings(), failures);
+                let pause = error.retry_after.map_or(pause, |least| least.max(pause));
+                tracing::warn!(%error, failures, ?pause, "a command failed");
+                Answer::Nak(pause)
+            }
+        }
+    }
+
+    async fn carry_on(&self, delivery: &Delivery) -> Result<Answer, WorkError> {
+        let Some(history) = self.read(delivery).await? else {
+            return Ok(Answer::Ack);
+        };
+        let (next, command) = (history.state.next(), history.state.command());
+        let Some(command) = command.filter(|_| next == self.owner) else {
+            // Addressed to us by another version; one of us is wrong, and guessing is worse.
+            return Err(WorkError {
+                retry_after: Some(self.log.settings().retry_cap),
+                message: format!(
+                    "the log addresses {}, the fold {next:?}",
+                    self.owner.as_str()
+                ),
+            });
+        };
+        if let Some(why) = too_long(&history) {
+            return self.append(delivery, history, Body::Parked(why)).await;
+        }
+        match self.work.carry_out(&history, command).await? {
+            Outcome::Append(body) => self.append(delivery, history, body).await,
+            Outcome::Wait(delay) => {
+                self.failures.forget(delivery);
+                Ok(Answer::Nak(delay))
+            }
+            Outcome::Appended => match self.read(delivery).await? {
+                None => Ok(Answer::Ack),
+                Some(_) => Err(WorkError {
+                    retry_after: None,
+                    message: format!("{command:?} left no answer in the log"),
+                }),
+            },
+        }
+    }
+
+    /// Reads the delivered fact's log; none if the fact is not its last one.
+    async fn read(&self, delivery: &Delivery) -> Result<Option<History>, WorkError> {
+        if self.latest.is_beyond(delivery) {
+            return Ok(None);
+        }
+        let mut pause = BEHIND;
+        for _ in 0..BEHIND_READS {
+            if let Some(history) = self.log.read(&delivery.id).await? {
+                self.latest.note(&history);
+                match history.sequence().cmp(&delivery.sequence) {
+                    std::cmp::Ordering::Equal => return Ok(Some(history)),
+                    std::cmp::Ordering::Greater => return Ok(None),
+                    std::cmp::Ordering::Less => {}
+                }
+            }
+            // A copy that is behind has answered.
+            sleep(pause).await;
+            pause *= 2;
+        }
+        Err(WorkError {
+            retry_after: None,
+            message: "the log read lacks the delivered fact".into(),
+        })
+    }
+
+    async fn append(
+        &self,
+        delivery: &Delivery,
+        mut history: History,
+        body: Body,
+    ) -> Result<Answer, WorkError> {
+        for _ in 0..APPENDS {
+            match self
+                .log
+                .append(&delivery.id, Some(&history), body.clone())
+                .await
+            {
+                Ok(history) => {
+                    self.latest.note(&history);
+                    return Ok(Answer::Ack);
+                }
+                Err(AppendError::Conflict) => match self.read(delivery).await? {
+                    Some(again) => history = again,
+                    None => return Ok(Answer::Ack),
+                },
+                Err(AppendError::Illegal(illegal)) => {
+                    tracing::error!(%illegal, "an answer may not follow");
+                    return Err(WorkError {
+                        retry_after: None,
+                        message: illegal.to_string(),
+                    });
+                }
+                Err(AppendError::Unavailable(error)) => return Err(error.into()),
+            }
+        }
+        Err(WorkError {
+            retry_after: None,
+            message: "the append lost again and again".into(),
+        })
+    }
+}
+
+fn too_long(history: &History) -> Option<String> {
+    let facts = history.entries.len();
+    let between_steps = history.state.phase == Phase::Verified;
+    let over = facts >= PARK_ANYWHERE || (facts >= PARK_BETWEEN_STEPS && between_steps);
+    over.then(|| format!("its log has grown to {facts} facts, more than can be read safely"))
+}
+
+/// `failures` counts from 1.
+fn backoff(settings: &Settings, failures: u32) -> Duration {
+    let doubled = 2_u32.saturating_pow(failures.saturating_sub(1).min(16));
+    settings
+        .retry_first
+        .saturating_mul(doubled)
+        .min(settings.retry_cap)
+}
+
+/// An error with everything that led to it, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// Failures in a row by driver; only for the pace, so memory is good enough.
+#[derive(Debug, Default)]
+struct Failures(Mutex<HashMap<UpgradeId, (u64, u32)>>);
+
+impl Failures {
+    fn count(&self, delivery: &Delivery) -> u32 {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts
+            .entry(delivery.id.clone())
+            .or_insert((delivery.sequence, 0));
+        if count.0 != delivery.sequence {
+            *count = (delivery.sequence, 0);
+        }
+        count.1 = count.1.saturating_add(1);
+        count.1
+    }
+
+    fn forget(&self, delivery: &Delivery) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&delivery.id);
+    }
+}
+
+/// The last sequences met by upgrade: a log only grows, so that a delivery from before them needs
+/// no read. A consumer that was lost and comes back brings every old delivery at once.
+#[derive(Debug, Default)]
+struct Latest(Mutex<HashMap<UpgradeId, u64>>);
+
+impl Latest {
+    const CAPACITY: usize = 10_000;
+
+    fn note(&self, history: &History) {
+        let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if latest.len() >= Latest::CAPACITY {
+            latest.clear();
+        }
+        let sequence = latest.entry(history.id.clone()).or_default();
+        *sequence = history.sequence().max(*sequence);
+    }
+
+    fn is_beyond(&self, delivery: &Delivery) -> bool {
+        let latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        latest
+            .get(&delivery.id)
+            .is_some_and(|sequence| *sequence > delivery.sequence)
+    }
+}

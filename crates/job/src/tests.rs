@@ -1,0 +1,5 @@
+mod builders;
+mod claims;
+mod explored;
+mod properties;
+mod table;

@@ -1,0 +1,18 @@
+//! How risky an upgrade is, judged by its size and by what its release notes say.
+//!
+//! [`assess`] looks for words that announce breakage and for security advisories in the notes of
+//! every release on the way. [`summary`] tells it to people, [`defuse`] makes text from strangers
+//! safe to quote in a commit message.
+//!
+//! **Invariant:** notes that could not be fetched never reach this crate: absent notes are a
+//! result, unreachable ones are a reason to wait.
+
+mod assess;
+mod defuse;
+mod scan;
+mod summary;
+
+pub use assess::{Assessment, Input, Level, Note, assess, default_words};
+pub use defuse::defuse;
+pub use scan::Finding;
+pub use summary::summary;

@@ -1,0 +1,184 @@
+//! The changelog in short, for commit messages and announcements.
+
+use crate::assess::{Assessment, Note};
+use crate::defuse::{defuse, defuse_url};
+use crate::scan::one_line;
+
+/// How many characters of a release's title are shown.
+const MAX_TITLE: usize = 100;
+
+/// Sums up the notes: how many releases, advisories, announced breakage, then a line a release.
+///
+/// The text is defused and never longer than `max_bytes`; what does not fit is counted.
+#[must_use]
+pub fn summary(notes: &[Note], assessment: &Assessment, max_bytes: usize) -> String {
+    let mut text = Bounded {
+        text: String::new(),
+        max_bytes,
+    };
+    text.line(&match notes.len() {
+        0 => "No release notes exist for this upgrade.".to_owned(),
+        1 => "1 release:".to_owned(),
+        count => format!("{count} releases:"),
+    });
+    if !assessment.security.is_empty() {
+        text.line(&format!("Security: {}", assessment.security.join(", ")));
+    }
+    let breaking = assessment.findings.iter().map(|finding| {
+        let word = one_line(&finding.word);
+        let quote = one_line(&finding.quote);
+        defuse(&format!(
+            "- {} \"{word}\": {}",
+            one_line(&finding.version),
+            quote.trim()
+        ))
+    });
+    text.section("Announced breakage:", breaking.collect(), "places");
+    text.section("Notes:", notes.iter().map(release).collect(), "releases");
+    text.text
+}
+
+fn release(note: &Note) -> String {
+    let version = one_line(&note.version);
+    let title = one_line(note.title.as_deref().unwrap_or_default());
+    let title = title.trim();
+    let told = if title.is_empty() || version::same_version(title, &version) {
+        defuse(&format!("- {version}"))
+    } else if title.chars().count() > MAX_TITLE {
+        let short: String = title.chars().take(MAX_TITLE - 1).collect();
+        defuse(&format!("- {version}: {short}…"))
+    } else {
+        defuse(&format!("- {version}: {title}"))
+    };
+    match defuse_url(&note.url) {
+        url if url.is_empty() => told,
+        url => format!("{told} {url}"),
+    }
+}
+
+/// A text that never outgrows its limit; whole lines only.
+struct Bounded {
+    text: String,
+    max_bytes: usize,
+}
+
+impl Bounded {
+    fn fits(&self, bytes: usize) -> bool {
+        self.text.len() + bytes <= self.max_bytes
+    }
+
+    fn line(&mut self, line: &str) -> bool {
+        let fits = self.fits(line.len() + 1);
+        if fits {
+            self.text.push_str(line);
+            self.text.push('\n');
+        }
+        fits
+    }
+
+    /// A heading with as many of the lines as fit, and a count of the others.
+    fn section(&mut self, heading: &str, lines: Vec<String>, things: &str) {
+        if lines.is_empty() || !self.line(heading) {
+            return;
+        }
+        let rest = |left: usize| format!("- … and {left} more {things}");
+        let count = lines.len();
+        for (index, line) in lines.iter().enumerate() {
+            let left = count - index;
+            // Room for the closing line stays free until the last line.
+            let reserve = if left == 1 { 0 } else { rest(left).len() + 1 };
+            if !self.fits(line.len() + 1 + reserve) {
+                self.line(&rest(left));
+                return;
+            }
+            self.line(line);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Input, assess, default_words};
+
+    fn note(version: &str, title: Option<&str>, body: &str) -> Note {
+        Note {
+            version: version.to_owned(),
+            title: title.map(str::to_owned),
+            body: body.to_owned(),
+            url: format!("https://example.org/{version}"),
+        }
+    }
+
+    fn told(notes: &[Note], max_bytes: usize) -> String {
+        let words = default_words();
+        let input = Input {
+            jump: None,
+            always_step: false,
+            notes: Some(notes),
+            words: &words,
+        };
+        summary(notes, &assess(&input), max_bytes)
+    }
+
+    #[test]
+    fn security_comes_before_breakage_and_breakage_before_the_list() {
+        let notes = [
+            note(
+                "v4.7.0",
+                Some("v4.7.0"),
+                "Removed old flags [ci skip]\nFixes CVE-2026-1234.",
+            ),
+            note("4.8.0", Some("Faster, thanks @bob"), "x"),
+        ];
+        assert_eq!(
+            told(&notes, 4096),
+            "2 releases:\n\
+             Security: CVE-2026-1234\n\
+             Announced breakage:\n\
+             - v4.7.0 \"removed\": Removed old flags (ci skip)\n\
+             Notes:\n\
+             - v4.7.0 https://example.org/v4.7.0\n\
+             - 4.8.0: Faster, thanks bob https://example.org/4.8.0\n"
+        );
+    }
+
+    #[test]
+    fn absent_notes_are_said_to_be_absent() {
+        assert_eq!(
+            told(&[], 4096),
+            "No release notes exist for this upgrade.\n"
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_is_counted() {
+        let notes: Vec<Note> = (0..40)
+            .map(|minor| note(&format!("1.{minor}.0"), None, "x"))
+            .collect();
+        let text = told(&notes, 300);
+        assert!(text.len() <= 300, "{text}");
+        let listed = text.lines().filter(|line| line.starts_with("- 1.")).count();
+        assert!(
+            text.ends_with(&format!("- … and {} more releases\n", 40 - listed)),
+            "{text}"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn summaries_are_bounded_and_harmless(
+            bodies in prop::collection::vec("(\\[ci|skip\\]|\\[skip|ci\\]| |\n|removed|@a|\\PC){0,20}", 0..8),
+            max_bytes in 0_usize..1500,
+        ) {
+            let notes: Vec<Note> =
+                bodies.iter().map(|body| note(body, Some(body), body)).collect();
+            let text = told(&notes, max_bytes);
+            prop_assert!(text.len() <= max_bytes);
+            let skip = regex::Regex::new(r"(?i)\[(ci *skip|skip *ci)\]").unwrap();
+            prop_assert!(!skip.is_match(&text), "{}", text);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The secrets that the settings lead to.
+
+use std::path::PathBuf;
+
+use super::Settings;
+use crate::secret::{Secret, SecretError, SecretSource};
+
+/// Reads the secrets of an installation, each when it is asked for.
+#[derive(Debug)]
+pub struct Secrets<'a> {
+    settings: &'a Settings,
+    source: SecretSource,
+}
+
+impl Settings {
+    /// The secrets of this process. Read them at start only.
+    #[must_use]
+    pub fn secrets(&self) -> Secrets<'_> {
+        self.secrets_from(SecretSource::of_process())
+    }
+
+    /// The secrets as this environment gives them.
+    #[must_use]
+    pub fn secrets_from(&self, source: SecretSource) -> Secrets<'_> {
+        Secrets {
+            settings: self,
+            source,
+        }
+    }
+}
+
+impl Secrets<'_> {
+    /// The token that pushes.
+    pub fn repository_token(&self) -> Result<Option<Secret>, SecretError> {
+        let file = &self.settings.repository.token_file;
+        self.read(
+            "repository token",
+            file.as_ref(),
+            "BOWLINE_SECRET_REPOSITORY_TOKEN",
+        )
+    }
+
+    /// The last part of the webhook's path.
+    pub fn webhook(&self) -> Result<Option<Secret>, SecretError> {
+        let file = &self.settings.ingest.secret_file;
+        self.read("webhook secret", file.as_ref(), "BOWLINE_SECRET_WEBHOOK")
+    }
+
+    /// The token for release notes.
+    pub fn github_token(&self) -> Result<Option<Secret>, SecretError> {
+        let file = &self.settings.github.token_file;
+        self.read("GitHub token", file.as_ref(), "BOWLINE_SECRET_GITHUB_TOKEN")
+    }
+
+    /// The token for CI.
+    pub fn ci_token(&self) -> Result<Option<Secret>, SecretError> {
+        let file = &self.settings.ci.token_file;
+        self.read("CI token", file.as_ref(), "BOWLINE_SECRET_CI_TOKEN")
+    }
+
+    /// The URL that announcements are posted to.
+    pub fn slack_webhook_url(&self) -> Result<Option<Secret>, SecretError> {
+        let file = &self.settings.slack.webhook_url_file;
+        self.read(
+            "Slack webhook URL",
+            file.as_ref(),
+            "BOWLINE_SECRET_SLACK_WEBHOOK_URL",
+        )
+    }
+
+    fn read(
+        &self,
+        name: &str,
+        file: Option<&PathBuf>,
+        variable: &str,
+    ) -> Result<Option<Secret>, SecretError> {
+        self.source.read(name, file.map(PathBuf::as_path), variable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_secret_has_its_own_variable() {
+        let names = [
+            "REPOSITORY_TOKEN",
+            "WEBHOOK",
+            "GITHUB_TOKEN",
+            "CI_TOKEN",
+            "SLACK_WEBHOOK_URL",
+        ];
+        let variable = |name| (format!("BOWLINE_SECRET_{name}"), format!("value of {name}"));
+        let settings = Settings::default();
+        let secrets = settings.secrets_from(SecretSource::of(names.map(variable)));
+        let read = [
+            secrets.repository_token(),
+            secrets.webhook(),
+            secrets.github_token(),
+            secrets.ci_token(),
+            secrets.slack_webhook_url(),
+        ];
+        for (secret, name) in read.into_iter().zip(names) {
+            assert_eq!(
+                secret.unwrap(),
+                Some(Secret::new(format!("value of {name}")))
+            );
+        }
+    }
+}

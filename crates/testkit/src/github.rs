@@ -1,0 +1,420 @@
+//! GitHub's REST interface, as far as release notes need it.
+
+mod body;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, Uri, header};
+use axum::response::Response;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use self::body::{describe, error, not_found, render, tagged};
+use crate::server::{Server, json as json_reply, lock, query, reply, with_header};
+
+const TOKEN: &str = "ghp_stub0000000000000000000000000000";
+const DAY: Duration = Duration::from_secs(86_400);
+const FORBIDDEN: &str = "Request forbidden by administrative rules. Please make sure your request \
+                         has a User-Agent header (https://docs.github.com/en/rest/overview/\
+                         resources-in-the-rest-api#user-agent-required).";
+
+/// A stub of `api.github.com`; clones share it, and it stops when the last one is dropped.
+#[derive(Clone, Debug)]
+pub struct GitHub {
+    state: Arc<Mutex<Site>>,
+    server: Arc<Server>,
+}
+
+/// One release, as `GitHub::publish` takes it; the tag alone is enough.
+#[derive(Clone, Debug, Default)]
+pub struct Release {
+    /// The tag's name, with or without `v`.
+    pub tag: String,
+    /// The title; `null` in the answer when absent.
+    pub name: Option<String>,
+    /// The notes; `null` in the answer when absent.
+    pub body: Option<String>,
+    /// Drafts are only visible with push access, which the stub's token has not.
+    pub draft: bool,
+    /// A release candidate, beta or the like.
+    pub prerelease: bool,
+    /// The commit's date; by default one day after the previous release of the repository.
+    pub created_at: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+struct Repository {
+    full_name: String,
+    releases: Vec<(u64, Release, Timestamp)>,
+}
+
+#[derive(Debug, Default)]
+struct Site {
+    base: String,
+    next_id: u64,
+    repositories: BTreeMap<u64, Repository>,
+    /// Lower-case names, old ones too, to the repository's id.
+    names: BTreeMap<String, u64>,
+    requests: Vec<String>,
+    used: BTreeMap<bool, u64>,
+    faults: VecDeque<(u16, String)>,
+    primary_until: Option<Timestamp>,
+    secondary: Option<(Timestamp, Option<Duration>)>,
+    latency: Duration,
+}
+
+impl GitHub {
+    /// Starts the stub on a free port, without repositories.
+    ///
+    /// # Errors
+    /// No loopback port could be bound.
+    pub fn start() -> anyhow::Result<Self> {
+        let state = Arc::new(Mutex::new(Site {
+            next_id: 7_000_000,
+            ..Site::default()
+        }));
+        let router = Router::new()
+            .fallback(answer)
+            .with_state(Arc::clone(&state));
+        let server = Arc::new(Server::start("github", router)?);
+        server.url().clone_into(&mut lock(&state).base);
+        Ok(Self { state, server })
+    }
+
+    /// What stands in for `https://api.github.com`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.server.url().to_owned()
+    }
+
+    /// The only token that is accepted.
+    #[must_use]
+    pub fn token(&self) -> &'static str {
+        TOKEN
+    }
+
+    /// Adds a repository without releases, if it is not there yet.
+    pub fn add_repository(&self, repository: &str) {
+        lock(&self.state).repository(repository);
+    }
+
+    /// Publishes a plain release with these notes, and the repository with it.
+    pub fn add_release(&self, repository: &str, tag: &str, body: &str) {
+        let name = Some(tag.to_owned());
+        let body = Some(body.to_owned());
+        let release = Release {
+            tag: tag.to_owned(),
+            name,
+            body,
+            ..Release::default()
+        };
+        self.publish(repository, release);
+    }
+
+    /// Publishes a release in all its details.
+    pub fn publish(&self, repository: &str, release: Release) {
+        let mut site = lock(&self.state);
+        let id = site.repository(repository);
+        site.next_id += 1;
+        let release_id = site.next_id;
+        let Some(repository) = site.repositories.get_mut(&id) else {
+            return;
+        };
+        let previous = repository.releases.last().map(|(_, _, at)| *at);
+        let first = Timestamp::UNIX_EPOCH + 19_800 * DAY;
+        let at = release
+            .created_at
+            .unwrap_or_else(|| previous.map_or(first, |at| at + DAY));
+        repository.releases.push((release_id, release, at));
+    }
+
+    /// Renames a repository: the old name answers 301 to `/repositories/<id>`.
+    pub fn rename(&self, from: &str, to: &str) {
+        let mut site = lock(&self.state);
+        let id = site.repository(from);
+        site.names.insert(to.to_lowercase(), id);
+        if let Some(repository) = site.repositories.get_mut(&id) {
+            to.clone_into(&mut repository.full_name);
+        }
+    }
+
+    /// How many requests came.
+    #[must_use]
+    pub fn requests(&self) -> usize {
+        lock(&self.state).requests.len()
+    }
+
+    /// Path and query of every request, oldest first.
+    #[must_use]
+    pub fn request_log(&self) -> Vec<String> {
+        lock(&self.state).requests.clone()
+    }
+
+    /// Exhausts the primary limit: 403 with `x-ratelimit-remaining: 0` until the reset.
+    pub fn primary_limit(&self, until_reset: Duration) {
+        lock(&self.state).primary_until = Some(Timestamp::now() + until_reset);
+    }
+
+    /// Trips the secondary limit for a while: 403 with requests remaining, and `retry-after` or not.
+    pub fn secondary_limit(&self, lasts: Duration, retry_after: Option<Duration>) {
+        lock(&self.state).secondary = Some((Timestamp::now() + lasts, retry_after));
+    }
+
+    /// Answers the next `n` requests with this status and HTML page.
+    pub fn fail_next(&self, status: u16, html: &str, n: usize) {
+        lock(&self.state)
+            .faults
+            .extend((0..n).map(|_| (status, html.to_owned())));
+    }
+
+    /// Makes every answer wait.
+    pub fn latency(&self, latency: Duration) {
+        lock(&self.state).latency = latency;
+    }
+}
+
+impl Site {
+    fn repository(&mut self, full_name: &str) -> u64 {
+        if let Some(id) = self.names.get(&full_name.to_lowercase()) {
+            return *id;
+        }
+        self.next_id += 1;
+        let id = self.next_id;
+        self.names.insert(full_name.to_lowercase(), id);
+        let repository = Repository {
+            full_name: full_name.to_owned(),
+            releases: Vec::new(),
+        };
+        self.repositories.insert(id, repository);
+        id
+    }
+
+    fn handle(&mut self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
+        self.requests.push(uri.to_string());
+        let text = |name| {
+            headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or("")
+        };
+        if text(header::USER_AGENT).is_empty() {
+            return reply(403, "text/html; charset=utf-8", FORBIDDEN);
+        }
+        if let Some((status, html)) = self.faults.pop_front() {
+            return reply(status, "text/html; charset=utf-8", html);
+        }
+        let authorization = text(header::AUTHORIZATION);
+        let given = authorization.split_once(' ').map(|(_, token)| token);
+        let authorised = given == Some(TOKEN);
+        if !authorization.is_empty() && !authorised {
+            let response = error(401, "Bad credentials", "https://docs.github.com/rest");
+            return self.counted(response, authorised, Timestamp::now());
+        }
+        let version = headers
+            .get("x-github-api-version")
+            .map(|value| value.as_bytes().to_vec());
+        if version.is_some_and(|version| version != b"2022-11-28" && version != b"2026-03-10") {
+            return error(
+                400,
+                "Unsupported API version",
+                "https://docs.github.com/rest",
+            );
+        }
+        let now = Timestamp::now();
+        if let Some(limited) = self.limited(authorised, now) {
+            return limited;
+        }
+        let response = if method == Method::GET {
+            self.route(uri)
+        } else {
+            not_found()
+        };
+        if response.status() == 200
+            && let Some(etag) = response.headers().get(header::ETAG).cloned()
+            && let Ok(etag) = etag.to_str()
+            && text(header::IF_NONE_MATCH)
+                .split(',')
+                .any(|known| known.trim().trim_start_matches("W/") == etag.trim_start_matches("W/"))
+        {
+            let fresh = with_header(reply(304, "application/json", ""), "etag", etag);
+            if authorised {
+                return self.limit_headers(fresh, authorised, now);
+            }
+            return self.counted(fresh, authorised, now);
+        }
+        self.counted(response, authorised, now)
+    }
+
+    fn limited(&mut self, authorised: bool, now: Timestamp) -> Option<Response> {
+        if let Some((until, retry_after)) = self.secondary.filter(|(until, _)| *until > now) {
+            let message = "You have exceeded a secondary rate limit. Please wait a few minutes \
+                           before you try again.";
+            let documentation = "https://docs.github.com/free-pro-team@latest/rest/overview/\
+                                 rate-limits-for-the-rest-api#about-secondary-rate-limits";
+            let response = self.limit_headers(error(403, message, documentation), authorised, now);
+            // Asking on while limited makes it last longer.
+            self.secondary = Some((until + Duration::from_millis(100), retry_after));
+            return Some(match retry_after {
+                Some(wait) => with_header(response, "retry-after", &wait.as_secs().to_string()),
+                None => response,
+            });
+        }
+        if self.primary_until.is_some_and(|until| until <= now) {
+            self.primary_until = None;
+            self.used.clear();
+        }
+        let spent = self.used.get(&authorised).copied().unwrap_or(0) >= limit(authorised);
+        if spent && self.primary_until.is_none() {
+            self.primary_until = Some(now + Duration::from_secs(3_600));
+        }
+        self.primary_until?;
+        let who = if authorised { "user ID 1" } else { "127.0.0.1" };
+        let documentation =
+            "https://docs.github.com/rest/overview/resources-in-the-rest-api#rate-limiting";
+        let response = error(
+            403,
+            &format!("API rate limit exceeded for {who}."),
+            documentation,
+        );
+        Some(self.limit_headers(response, authorised, now))
+    }
+
+    fn counted(&mut self, response: Response, authorised: bool, now: Timestamp) -> Response {
+        *self.used.entry(authorised).or_default() += 1;
+        self.limit_headers(response, authorised, now)
+    }
+
+    fn limit_headers(&self, response: Response, authorised: bool, now: Timestamp) -> Response {
+        let limit = limit(authorised);
+        let used = match self.primary_until {
+            Some(_) => limit,
+            None => self.used.get(&authorised).copied().unwrap_or(0).min(limit),
+        };
+        let reset = self
+            .primary_until
+            .unwrap_or(now + Duration::from_secs(3_600))
+            .as_second();
+        [
+            ("x-ratelimit-limit", limit.to_string()),
+            ("x-ratelimit-remaining", (limit - used).to_string()),
+            ("x-ratelimit-used", used.to_string()),
+            // Rounded up: at this second the limit is really over.
+            ("x-ratelimit-reset", (reset + 1).to_string()),
+            ("x-ratelimit-resource", "core".to_owned()),
+        ]
+        .into_iter()
+        .fold(response, |response, (name, value)| {
+            with_header(response, name, &value)
+        })
+    }
+
+    fn route(&self, uri: &Uri) -> Response {
+        let segments: Vec<&str> = uri.path().split('/').skip(1).collect();
+        let (id, rest) = match segments.as_slice() {
+            ["repos", owner, name, rest @ ..] => {
+                let asked = format!("{owner}/{name}").to_lowercase();
+                let Some(id) = self.names.get(&asked).copied() else {
+                    return not_found();
+                };
+                let current = self
+                    .repositories
+                    .get(&id)
+                    .map(|found| found.full_name.to_lowercase());
+                if current != Some(asked) {
+                    return self.moved(id, rest, uri);
+                }
+                (id, rest)
+            }
+            ["repositories", id, rest @ ..] => match id.parse() {
+                Ok(id) => (id, rest),
+                Err(_) => return not_found(),
+            },
+            _ => return not_found(),
+        };
+        match (self.repositories.get(&id), rest) {
+            (Some(found), []) => tagged(&describe(id, found)),
+            (Some(found), ["releases"]) => self.releases(id, found, uri),
+            _ => not_found(),
+        }
+    }
+
+    fn moved(&self, id: u64, rest: &[&str], uri: &Uri) -> Response {
+        let rest: String = rest.iter().map(|segment| format!("/{segment}")).collect();
+        let query = uri
+            .query()
+            .map(|query| format!("?{query}"))
+            .unwrap_or_default();
+        let url = format!("{}/repositories/{id}{rest}{query}", self.base);
+        let documentation = "https://docs.github.com/rest/guides/best-practices-for-using-the-rest-api#follow-redirects";
+        let body =
+            json!({"message": "Moved Permanently", "url": url, "documentation_url": documentation});
+        with_header(json_reply(301, &body), "location", &url)
+    }
+
+    fn releases(&self, id: u64, repository: &Repository, uri: &Uri) -> Response {
+        let number = |key| query(uri, key).and_then(|value| value.parse::<usize>().ok());
+        let per_page = number("per_page").filter(|n| *n > 0).unwrap_or(30).min(100);
+        let page = number("page").filter(|n| *n > 0).unwrap_or(1);
+        if page.saturating_mul(per_page) > 10_000 {
+            return error(
+                422,
+                "Only the first 10000 results are available.",
+                "https://docs.github.com/v3/#pagination",
+            );
+        }
+        let mut releases: Vec<_> = repository
+            .releases
+            .iter()
+            .filter(|(_, release, _)| !release.draft)
+            .collect();
+        releases.sort_by_key(|(id, _, at)| std::cmp::Reverse((*at, *id)));
+        let last = releases.len().div_ceil(per_page).max(1);
+        let shown: Vec<Value> = releases
+            .into_iter()
+            .skip((page - 1) * per_page)
+            .take(per_page)
+            .map(|(id, release, at)| render(&repository.full_name, *id, release, *at))
+            .collect();
+        let link = |page: usize, rel: &str| {
+            let base = &self.base;
+            let query = format!("per_page={per_page}&page={page}");
+            format!("<{base}/repositories/{id}/releases?{query}>; rel=\"{rel}\"")
+        };
+        let mut links = Vec::new();
+        if page > 1 {
+            links.extend([link(page - 1, "prev"), link(1, "first")]);
+        }
+        if page < last {
+            links.extend([link(page + 1, "next"), link(last, "last")]);
+        }
+        let response = tagged(&Value::Array(shown));
+        if links.is_empty() {
+            return response;
+        }
+        with_header(response, "link", &links.join(", "))
+    }
+}
+
+fn limit(authorised: bool) -> u64 {
+    if authorised { 5_000 } else { 60 }
+}
+
+async fn answer(
+    State(state): State<Arc<Mutex<Site>>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let latency = lock(&state).latency;
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
+    lock(&state).handle(&method, &uri, &headers)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,297 @@
+//! The grammar of tags: `prefix numbers [prerelease] [flavour] [revision]`, in any usual spelling.
+
+use semver::Prerelease;
+
+use crate::tag::Shape;
+
+/// What a tag is.
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    Numeric(Numeric),
+    Floating,
+    Commit,
+    Digest,
+}
+
+/// The parts of a numeric tag. Build metadata (`+…`) has no rank and is dropped.
+#[derive(Clone, Debug)]
+pub(crate) struct Numeric {
+    pub(crate) prefix: String,
+    pub(crate) shape: Shape,
+    pub(crate) parts: Vec<u64>,
+    /// Empty for a release.
+    pub(crate) prerelease: Prerelease,
+    pub(crate) flavour: String,
+    pub(crate) revisions: Vec<(String, u64)>,
+}
+
+/// Stands in a flavour for a commit id, which differs from build to build.
+const COMMIT: &str = "<commit>";
+
+const REVISIONS: [&str; 14] = [
+    "r", "rev", "revision", "ls", "p", "patch", "b", "build", "bld", "hotfix", "post", "u", "k3s",
+    "rke2r",
+];
+const PRERELEASES: [&str; 10] = [
+    "alpha",
+    "beta",
+    "rc",
+    "cr",
+    "pre",
+    "preview",
+    "prerelease",
+    "snapshot",
+    "milestone",
+    "ea",
+];
+/// Flavours when alone (`-dev` is an image with a shell), prereleases when counted (`-dev.5`).
+const PRERELEASES_WHEN_COUNTED: [&str; 5] = ["dev", "canary", "next", "nightly", "m"];
+const ARCHITECTURES: [&str; 14] = [
+    "386", "aarch64", "amd64", "arm32v6", "arm32v7", "arm64", "arm64v8", "armv6", "armv7", "i386",
+    "ppc64le", "riscv64", "s390x", "x64",
+];
+
+impl Numeric {
+    pub(crate) fn is_prerelease(&self) -> bool {
+        let named = |word: &str| PRERELEASES.contains(&word.to_ascii_lowercase().as_str());
+        !self.prerelease.is_empty() || self.prefix.split(['-', '_', '.']).any(named)
+    }
+}
+
+pub(crate) fn classify(text: &str) -> Kind {
+    if text.starts_with("sha256:") || text.starts_with("sha256-") || text.starts_with("sha512:") {
+        return Kind::Digest;
+    }
+    let text = text
+        .split_once('+')
+        .map_or(text, |(version, _build)| version);
+    let legal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if !text.chars().all(legal) || text.split(['-', '_', '.']).any(|word| word == "latest") {
+        return Kind::Floating;
+    }
+    // One short commit id in thirty has no letter; a plain number of that length is a date or none.
+    if text.len() >= 7 && text.chars().all(|c| c.is_ascii_digit()) && compact_date(text).is_none() {
+        return Kind::Commit;
+    }
+    let mut at = 0;
+    for token in text.split(['-', '_']) {
+        if is_commit(token) {
+            return Kind::Commit;
+        }
+        if let Some(lead) = token.find(|c: char| c.is_ascii_digit())
+            && !ARCHITECTURES.contains(&token)
+            && !is_product_name(token, lead)
+        {
+            return text
+                .split_at_checked(at + lead)
+                .and_then(|(prefix, rest)| numeric(prefix, rest))
+                .map_or(Kind::Floating, Kind::Numeric);
+        }
+        at += token.len() + 1;
+    }
+    Kind::Floating
+}
+
+fn numeric(prefix: &str, rest: &str) -> Option<Numeric> {
+    let (shape, parts, suffix) = dashed_date(rest)
+        .map(|(parts, suffix)| (Shape::Dashed, parts, suffix))
+        .or_else(|| compact_date(rest).map(|(parts, suffix)| (Shape::Compact, parts, suffix)))
+        .or_else(|| dotted(rest).map(|(parts, suffix)| (Shape::Dotted, parts, suffix)))?;
+    let mut found = Numeric {
+        prefix: prefix.to_owned(),
+        shape,
+        parts,
+        prerelease: Prerelease::EMPTY,
+        flavour: String::new(),
+        revisions: Vec::new(),
+    };
+    read_suffix(&mut found, suffix);
+    Some(found)
+}
+
+/// What the previous token of a suffix was, which decides what a bare number belongs to.
+enum Previous {
+    Numbers,
+    UncountedPrerelease,
+    Flavour,
+}
+
+fn read_suffix(found: &mut Numeric, suffix: &str) {
+    if suffix.is_empty() {
+        return;
+    }
+    let mut attached = suffix.starts_with(|c: char| c.is_ascii_alphabetic());
+    let suffix = suffix.strip_prefix(['-', '_', '.']).unwrap_or(suffix);
+    let mut flavour: Vec<&str> = Vec::new();
+    let mut previous = Previous::Numbers;
+    for token in suffix.split(['-', '_']) {
+        if let Ok(number) = token.parse::<u64>() {
+            match previous {
+                Previous::Numbers => found.revisions.push((String::new(), number)),
+                Previous::UncountedPrerelease => {
+                    add_prerelease(found, &number.to_string());
+                    previous = Previous::Numbers;
+                }
+                Previous::Flavour => flavour.push(token),
+            }
+        } else if let Some(identifiers) = prerelease(token, attached)
+            && add_prerelease(found, &identifiers)
+        {
+            previous = if identifiers.contains('.') {
+                Previous::Numbers
+            } else {
+                Previous::UncountedPrerelease
+            };
+        } else if let Some(revision) = revision(token) {
+            found.revisions.push(revision);
+            previous = Previous::Numbers;
+        } else {
+            let commit = is_commit(token) || token.strip_prefix('g').is_some_and(is_commit);
+            flavour.push(if commit { COMMIT } else { token });
+            previous = Previous::Flavour;
+        }
+        attached = false;
+    }
+    found.flavour = flavour.join("-");
+}
+
+fn add_prerelease(found: &mut Numeric, identifiers: &str) -> bool {
+    let joined = if found.prerelease.is_empty() {
+        identifiers.to_owned()
+    } else {
+        format!("{}.{identifiers}", found.prerelease)
+    };
+    let parsed = Prerelease::new(&joined);
+    parsed
+        .map(|prerelease| found.prerelease = prerelease)
+        .is_ok()
+}
+
+/// `rc1`, `RC.01` and `rc.1` all as `rc.1`, so that their counters compare as numbers.
+fn prerelease(token: &str, attached: bool) -> Option<String> {
+    let end = token
+        .find(|c: char| !c.is_ascii_alphabetic())
+        .unwrap_or(token.len());
+    let (word, count) = token.split_at_checked(end)?;
+    let word = match (word.to_ascii_lowercase().as_str(), attached) {
+        ("a", true) => "alpha".to_owned(),
+        ("b", true) => "beta".to_owned(),
+        (word, _) if PRERELEASES.contains(&word) => word.to_owned(),
+        (word, _) if PRERELEASES_WHEN_COUNTED.contains(&word) && !count.is_empty() => {
+            word.to_owned()
+        }
+        _ => return None,
+    };
+    let count = count.strip_prefix('.').unwrap_or(count);
+    if count.is_empty() {
+        return Some(word);
+    }
+    let identifiers = count.split('.').map(|identifier| {
+        let numeric = identifier.chars().all(|c| c.is_ascii_digit()) && !identifier.is_empty();
+        match identifier.trim_start_matches('0') {
+            "" if numeric => "0",
+            trimmed if numeric => trimmed,
+            _ => identifier,
+        }
+    });
+    let counted = identifiers.collect::<Vec<_>>().join(".");
+    Some(format!("{word}.{counted}"))
+}
+
+fn revision(token: &str) -> Option<(String, u64)> {
+    let end = token.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+    let (name, number) = token.split_at_checked(end)?;
+    let number = number.parse().ok()?;
+    REVISIONS.contains(&name).then(|| (name.to_owned(), number))
+}
+
+/// Hexadecimal with a letter and a digit, at least as long as git's short ids.
+fn is_commit(token: &str) -> bool {
+    (7..=64).contains(&token.len())
+        && token
+            .chars()
+            .all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c))
+        && token.contains(|c: char| c.is_ascii_digit())
+        && token.contains(|c: char| c.is_ascii_alphabetic())
+}
+
+/// `n8n` and `k8s` hold a digit but are words; `v1beta` is not.
+fn is_product_name(token: &str, lead: usize) -> bool {
+    lead > 0
+        && !token.starts_with(['v', 'V'])
+        && !token.contains('.')
+        && token.ends_with(|c: char| c.is_ascii_alphabetic())
+}
+
+fn dotted(text: &str) -> Option<(Vec<u64>, &str)> {
+    let mut parts = Vec::new();
+    let mut left = text;
+    loop {
+        let (digits, after) = split_digits(left)?;
+        parts.push(digits.parse().ok()?);
+        match after.strip_prefix('.') {
+            Some(next) if next.starts_with(|c: char| c.is_ascii_digit()) => left = next,
+            _ => return Some((parts, after)),
+        }
+    }
+}
+
+/// `2024-01-31`, optionally followed by `T03-04-05Z`.
+fn dashed_date(text: &str) -> Option<(Vec<u64>, &str)> {
+    let (mut parts, mut rest) = dashed_numbers(text, 4)?;
+    if !is_date(&parts) {
+        return None;
+    }
+    if let Some((time, after)) = rest
+        .strip_prefix('T')
+        .and_then(|time| dashed_numbers(time, 2))
+    {
+        parts.extend(time);
+        rest = after.strip_prefix('Z').unwrap_or(after);
+    }
+    Some((parts, rest))
+}
+
+/// Three numbers joined by dashes: the first of `width` digits, the others of two.
+fn dashed_numbers(text: &str, width: usize) -> Option<(Vec<u64>, &str)> {
+    let mut parts = Vec::new();
+    let mut left = text;
+    for width in [width, 2, 2] {
+        if !parts.is_empty() {
+            left = left.strip_prefix('-')?;
+        }
+        let (digits, after) = split_digits(left)?;
+        if digits.len() != width {
+            return None;
+        }
+        parts.push(digits.parse().ok()?);
+        left = after;
+    }
+    Some((parts, left))
+}
+
+/// `20240131`, optionally followed by hour, minute and second.
+fn compact_date(text: &str) -> Option<(Vec<u64>, &str)> {
+    let (digits, rest) = split_digits(text)?;
+    if !matches!(digits.len(), 8 | 10 | 12 | 14) || rest.starts_with('.') {
+        return None;
+    }
+    let (year, mut left) = digits.split_at_checked(4)?;
+    let mut parts = vec![year.parse().ok()?];
+    while let Some((pair, after)) = left.split_at_checked(2) {
+        parts.push(pair.parse().ok()?);
+        left = after;
+    }
+    is_date(&parts).then_some((parts, rest))
+}
+
+fn is_date(parts: &[u64]) -> bool {
+    matches!(parts, [1990..=2099, 1..=12, 1..=31, ..])
+}
+
+fn split_digits(text: &str) -> Option<(&str, &str)> {
+    text.split_at_checked(
+        text.find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(text.len()),
+    )
+}

@@ -1,0 +1,18 @@
+//! How container images and their versions are written, and which tag is newer than which.
+//!
+//! An [`ImageRef`] is a reference as somebody wrote it; [`normalise`] makes two spellings of one
+//! image equal. A [`Tag`] is classified once; [`compare`] and [`upgrade`] only ever put tags of one
+//! [`Style`] in order, because a number means nothing next to a number of another kind.
+//!
+//! **Invariant:** no clock, no files, no network: the same text always gives the same answer.
+
+mod grammar;
+mod image;
+mod name;
+mod order;
+mod tag;
+
+pub use image::{ImageRef, ParseError};
+pub use name::{matches_pattern, normalise, short_forms};
+pub use order::{Jump, Refusal, between, compare, releases_between, same_version, upgrade};
+pub use tag::{Shape, Style, Tag};

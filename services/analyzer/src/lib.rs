@@ -1,0 +1,134 @@
+//! The analyzer: where the version is written, what the notes say, how risky it is, and the plan.
+//!
+//! The way through: [`sites`] finds, [`notes`] reads, [`planning`] judges and puts the plan
+//! together. The same parts answer `bowline plan` without any infrastructure.
+
+mod git;
+mod github;
+pub mod notes;
+pub mod planning;
+mod ports;
+pub mod sites;
+mod source;
+mod targets;
+mod work;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bus::Log;
+use job::{Limits, Owner, Policy};
+use runtime::settings::{Engine, Mode, Settings};
+use terraform::Options;
+use tokio_util::sync::CancellationToken;
+
+pub use git::GitRepository;
+pub use github::GitHub;
+pub use planning::{Rules, ServicePolicy};
+pub use ports::{PortError, Release, Releases, Repository};
+pub use work::{Analyzer, entry};
+
+/// How many upgrades one analyzer works on at the same time.
+const WORKERS: usize = 4;
+
+/// Runs the analyzer's inbox until `stop`.
+///
+/// # Errors
+/// When an adapter cannot be built.
+pub async fn run(
+    settings: &Settings,
+    log: Arc<dyn Log>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let repository = Arc::new(GitRepository::open(settings)?);
+    let github = GitHub::new(
+        &settings.github.url,
+        settings.secrets().github_token()?,
+        settings.github.timeout,
+    )?;
+    let options = Options {
+        stacks: settings.repository.stacks.clone(),
+    };
+    let analyzer = Arc::new(Analyzer::new(
+        rules(settings),
+        options,
+        Arc::clone(&log),
+        repository,
+        Arc::new(github),
+    ));
+    bus::run_owner(log, Owner::Analyzer, WORKERS, analyzer, stop).await;
+    Ok(())
+}
+
+/// The backup as configured; what is left out follows from the engine and the service.
+fn backup(configured: &runtime::settings::BackupTarget) -> planning::Backup {
+    let engine = match configured.engine {
+        Engine::Postgresql => "postgresql",
+        Engine::Mysql => "mysql",
+    };
+    planning::Backup {
+        namespace: configured.namespace.clone(),
+        cronjob: configured
+            .cronjob
+            .clone()
+            .unwrap_or_else(|| format!("{engine}-backup")),
+        engine: engine.to_owned(),
+        database: configured.database.clone(),
+    }
+}
+
+/// Reads the rules from the shared settings.
+#[must_use]
+pub fn rules(settings: &Settings) -> Rules {
+    let seconds =
+        |duration: std::time::Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
+    let observe_all = settings.mode == Mode::Observe;
+    let mut services: BTreeMap<String, ServicePolicy> = settings
+        .services
+        .iter()
+        .map(|(name, service)| {
+            let policy = ServicePolicy {
+                url: service.url.clone(),
+                backup: service.backup.as_ref().map(backup),
+                allow: service.allow,
+                always_step: settings.always_steps(name),
+                policy: Policy {
+                    observe: settings.mode_of(name) == Mode::Observe,
+                    ..Policy::default()
+                },
+            };
+            (name.clone(), policy)
+        })
+        .collect();
+    for name in &settings.risk.always_step {
+        // Whatever is said about the service itself wins.
+        services
+            .entry(name.clone())
+            .or_insert_with(|| ServicePolicy {
+                always_step: true,
+                ..ServicePolicy::plain(observe_all)
+            });
+    }
+    Rules {
+        words: settings.risk.words.clone(),
+        windows: (
+            seconds(settings.verify.safe),
+            seconds(settings.verify.caution),
+            seconds(settings.verify.unknown),
+        ),
+        limits: Limits {
+            ci_patience_seconds: seconds(settings.ci.patience),
+            settle_seconds: seconds(settings.verify.settle),
+            backup_seconds: seconds(settings.backup.timeout),
+            backup_max_age_seconds: seconds(settings.backup.max_age),
+        },
+        cluster: settings.repository.cluster.clone(),
+        services,
+        observe: observe_all,
+        sources: settings
+            .sources
+            .iter()
+            .map(|(image, source)| (version::normalise(image), source.clone()))
+            .collect(),
+    }
+}

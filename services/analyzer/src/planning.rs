@@ -1,0 +1,282 @@
+//! From the sites and the way to the plan. Pure.
+
+use std::collections::BTreeMap;
+
+use job::{BackupTarget, Excerpt, Limits, Plan, PlanStep, Policy, Risk, SkipReason, Windows};
+use risk::{Assessment, Input};
+use version::Tag;
+
+use crate::notes::Way;
+use crate::sites::Sites;
+use crate::targets::targets;
+
+/// More steps than this are refused: an upgrade's log has to stay readable in one piece.
+const MAX_STEPS: usize = 40;
+/// So much of the summary stands in a commit message.
+const SUMMARY_BYTES: usize = 4_000;
+/// So many excerpts, and as many reasons, stand in a plan.
+const MAX_EXCERPTS: usize = 40;
+/// So long is one text that others wrote, in characters.
+const MAX_TEXT: usize = 300;
+/// So many bytes of sites stand in a plan: the whole has to fit into one message of the log.
+const MAX_SITES_BYTES: usize = 100_000;
+
+/// What the configuration says about a service.
+#[derive(Debug, Clone)]
+pub struct ServicePolicy {
+    /// The address to ask instead of the ingress hosts.
+    pub url: Option<String>,
+    /// The backup that is due.
+    pub backup: Option<Backup>,
+    /// It may be touched at all.
+    pub allow: bool,
+    /// Stepped through every version.
+    pub always_step: bool,
+    /// Observe and approval.
+    pub policy: Policy,
+}
+
+impl ServicePolicy {
+    /// What holds for a service that nothing is said about.
+    #[must_use]
+    pub fn plain(observe: bool) -> ServicePolicy {
+        ServicePolicy {
+            url: None,
+            backup: None,
+            allow: true,
+            always_step: false,
+            policy: Policy {
+                observe,
+                ..Policy::default()
+            },
+        }
+    }
+}
+
+/// A backup as configured.
+#[derive(Debug, Clone)]
+pub struct Backup {
+    /// The namespace of the `CronJob`; the service's own if none is said.
+    pub namespace: Option<String>,
+    /// The `CronJob`.
+    pub cronjob: String,
+    /// The kind of database, for people.
+    pub engine: String,
+    /// The database's name, for people.
+    pub database: String,
+}
+
+/// What the configuration says about all services.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// The words that make an upgrade CAUTION.
+    pub words: Vec<String>,
+    /// The windows by level: safe, caution, unknown; seconds.
+    pub windows: (u32, u32, u32),
+    /// How long others are waited for.
+    pub limits: Limits,
+    /// The cluster's name.
+    pub cluster: String,
+    /// Services with something said about them.
+    pub services: BTreeMap<String, ServicePolicy>,
+    /// Every service that nothing else is said about is only observed.
+    pub observe: bool,
+    /// Sources by normalised image, before the catalogue.
+    pub sources: BTreeMap<String, String>,
+}
+
+impl Rules {
+    /// What is said about the service; nothing said is the default.
+    #[must_use]
+    pub fn service(&self, name: &str) -> ServicePolicy {
+        let plain = || ServicePolicy::plain(self.observe);
+        self.services.get(name).cloned().unwrap_or_else(plain)
+    }
+}
+
+/// The risk of a way, judged by the plain rule: any listed word, anywhere.
+#[must_use]
+pub fn assess(
+    rules: &Rules,
+    service: &ServicePolicy,
+    from: &str,
+    to: &str,
+    way: &Way,
+) -> Assessment {
+    let jump = version::upgrade(&Tag::parse(from), &Tag::parse(to)).ok();
+    let mut assessment = risk::assess(&Input {
+        jump,
+        always_step: service.always_step,
+        notes: if way.notes.is_empty() {
+            None
+        } else {
+            Some(&way.notes)
+        },
+        words: &rules.words,
+    });
+    if let Some(why) = &way.without {
+        assessment.reasons.push(why.clone());
+    }
+    assessment
+}
+
+/// The versions to go to, the target last.
+#[must_use]
+pub fn steps(level: risk::Level, way: &Way, to: &str) -> Vec<String> {
+    let mut steps = match level {
+        risk::Level::Caution => way.tags.clone(),
+        risk::Level::Safe | risk::Level::Unknown => Vec::new(),
+    };
+    steps.push(to.to_owned());
+    steps
+}
+
+/// Puts the plan together.
+///
+/// # Errors
+/// The reason why nothing is done.
+pub fn plan(
+    rules: &Rules,
+    repository: &str,
+    head: &str,
+    found: &Sites,
+    to: &str,
+    way: &Way,
+) -> Result<Plan, SkipReason> {
+    let service = rules.service(&found.service);
+    if !service.allow {
+        return Err(SkipReason::Refused(format!(
+            "service {} may not be touched (services.{}.allow)",
+            found.service, found.service
+        )));
+    }
+    let assessment = assess(rules, &service, &found.from, to, way);
+    let versions = steps(assessment.level, way, to);
+    if versions.len() > MAX_STEPS {
+        return Err(SkipReason::Refused(format!(
+            "the way from {} to {to} has {} steps, and more than {MAX_STEPS} are not made in one \
+             upgrade; ask for a version in between first",
+            found.from,
+            versions.len()
+        )));
+    }
+    let steps = plan_steps(found, &versions);
+    if bytes(&steps) > MAX_SITES_BYTES {
+        return Err(SkipReason::Refused(format!(
+            "{} steps at {} places are too many for one upgrade; ask for a version in between first",
+            steps.len(),
+            found.sites.len()
+        )));
+    }
+    let targets = targets(&found.sites, service.url.as_deref()).map_err(SkipReason::Refused)?;
+    let backup = service.backup.map(|backup| BackupTarget {
+        namespace: backup.namespace.unwrap_or_else(|| {
+            targets
+                .first()
+                .map_or_else(String::new, |target| target.namespace.clone())
+        }),
+        cronjob: backup.cronjob,
+        engine: backup.engine,
+        database: backup.database,
+    });
+    let (safe, caution, unknown) = rules.windows;
+    let level = level(assessment.level);
+    Ok(Plan {
+        service: found.service.clone(),
+        repository: repository.to_owned(),
+        cluster: rules.cluster.clone(),
+        from: found.from.clone(),
+        head: head.to_owned(),
+        steps,
+        targets,
+        backup,
+        windows: Windows {
+            forward_seconds: match level {
+                job::Level::Safe => safe,
+                job::Level::Caution => caution,
+                job::Level::Unknown => unknown,
+            },
+            undo_seconds: safe,
+        },
+        limits: rules.limits,
+        policy: service.policy,
+        summary: risk::summary(&way.notes, &assessment, SUMMARY_BYTES),
+        releases: u32::try_from(way.notes.len()).unwrap_or(u32::MAX),
+        source_url: way.source_url.clone(),
+        risk: Risk {
+            level,
+            reasons: assessment
+                .reasons
+                .iter()
+                .take(MAX_EXCERPTS)
+                .map(|reason| bounded(reason))
+                .collect(),
+            excerpts: assessment
+                .findings
+                .into_iter()
+                .take(MAX_EXCERPTS)
+                .map(|finding| Excerpt {
+                    version: bounded(&finding.version),
+                    word: bounded(&finding.word),
+                    quote: bounded(&finding.quote),
+                    // Half an address is none.
+                    url: if finding.url.len() > MAX_TEXT {
+                        String::new()
+                    } else {
+                        finding.url
+                    },
+                })
+                .collect(),
+        },
+    })
+}
+
+fn bounded(text: &str) -> String {
+    if text.chars().count() <= MAX_TEXT {
+        return text.to_owned();
+    }
+    text.chars().take(MAX_TEXT - 1).chain(['…']).collect()
+}
+
+fn bytes(steps: &[PlanStep]) -> usize {
+    let sites = steps.iter().flat_map(|step| &step.sites);
+    sites
+        .map(|site| {
+            // The four lengths and the frame around them take a few bytes each.
+            site.path.len() + site.address.len() + site.before.len() + site.after.len() + 16
+        })
+        .sum()
+}
+
+fn level(level: risk::Level) -> job::Level {
+    match level {
+        risk::Level::Safe => job::Level::Safe,
+        risk::Level::Caution => job::Level::Caution,
+        risk::Level::Unknown => job::Level::Unknown,
+    }
+}
+
+fn plan_steps(found: &Sites, versions: &[String]) -> Vec<PlanStep> {
+    let mut previous: Option<&String> = None;
+    let mut steps = Vec::with_capacity(versions.len());
+    for to in versions {
+        steps.push(PlanStep {
+            to: to.clone(),
+            sites: found
+                .sites
+                .iter()
+                .map(|site| job::Site {
+                    path: site.path.clone(),
+                    address: site.address.clone(),
+                    before: previous.unwrap_or(&site.before).clone(),
+                    after: to.clone(),
+                })
+                .collect(),
+        });
+        previous = Some(to);
+    }
+    steps
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! Which sites of the tree the upgrade moves, or why none.
+
+use std::collections::BTreeSet;
+
+use job::SkipReason;
+use terraform::{Answer, Options, Refused, RefusedSite, Site, Tree, Wanted};
+
+/// So many places are named in a reason.
+const MAX_LISTED: usize = 8;
+/// So many characters are said about one of them.
+const MAX_LINE: usize = 600;
+
+/// The sites of one service, all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sites {
+    /// The service.
+    pub service: String,
+    /// The version that is written now.
+    pub from: String,
+    /// Where, at least one.
+    pub sites: Vec<Site>,
+    /// What could not be read and might matter, in sentences for people.
+    pub notes: Vec<String>,
+}
+
+/// Finds the sites and judges whether they may be moved together.
+///
+/// # Errors
+/// The reason why nothing is done.
+pub fn find(
+    tree: &dyn Tree,
+    options: &Options,
+    wanted: &Wanted,
+    status: &str,
+    only: Option<&str>,
+) -> Result<Sites, SkipReason> {
+    let mut answer = terraform::find(tree, options, wanted);
+    if let Some(only) = only {
+        answer.sites.retain(|site| site.service == only);
+        answer
+            .refused
+            .retain(|refused| in_stack(&refused.path, options, only));
+    }
+    judge(answer, options, status)
+}
+
+fn judge(answer: Answer, options: &Options, status: &str) -> Result<Sites, SkipReason> {
+    let services: BTreeSet<String> = answer
+        .sites
+        .iter()
+        .map(|site| site.service.clone())
+        .collect();
+    if services.len() > 1 {
+        return Err(SkipReason::SeveralServices(services.into_iter().collect()));
+    }
+    let Some(first) = answer.sites.first() else {
+        return Err(nothing_to_move(&answer, status));
+    };
+    // The sites of one upgrade are all or nothing: one that is left behind is version skew.
+    let behind: Vec<&RefusedSite> = answer
+        .refused
+        .iter()
+        .filter(|refused| {
+            leaves_behind(&refused.reason) && in_stack(&refused.path, options, &first.service)
+        })
+        .collect();
+    if !behind.is_empty() {
+        return Err(SkipReason::Refused(listed(&behind)));
+    }
+    Ok(Sites {
+        service: first.service.clone(),
+        from: first.before.clone(),
+        sites: answer.sites,
+        notes: answer.problems,
+    })
+}
+
+/// Why no site moves.
+fn nothing_to_move(answer: &Answer, status: &str) -> SkipReason {
+    if answer.refused.is_empty() {
+        return match answer.problems.as_slice() {
+            [] => SkipReason::NotFound,
+            problems => SkipReason::Refused(format!(
+                "no file that can be read names it; not readable: {}",
+                some(problems)
+            )),
+        };
+    }
+    if answer
+        .refused
+        .iter()
+        .all(|refused| refused.reason == Refused::AlreadyAt)
+    {
+        return if status == "update" {
+            SkipReason::SameTagRebuilt
+        } else {
+            SkipReason::AlreadyThere
+        };
+    }
+    SkipReason::Refused(listed(&answer.refused.iter().collect::<Vec<_>>()))
+}
+
+/// Whether the site should have moved and cannot; the others are of another line on purpose.
+fn leaves_behind(reason: &Refused) -> bool {
+    matches!(
+        reason,
+        Refused::IgnoredByLifecycle { .. }
+            | Refused::Overridden { .. }
+            | Refused::Unresolvable { .. }
+            | Refused::UnsupportedShape { .. }
+            | Refused::DigestPinned
+    )
+}
+
+/// Whether the file is in the service's folder, or in one below it.
+fn in_stack(path: &str, options: &Options, service: &str) -> bool {
+    let below = match options.stacks.trim_matches('/') {
+        "" | "." => Some(path),
+        stacks => path
+            .strip_prefix(stacks)
+            .and_then(|rest| rest.strip_prefix('/')),
+    };
+    below
+        .and_then(|rest| rest.strip_prefix(service))
+        .is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn listed(refused: &[&RefusedSite]) -> String {
+    let lines: Vec<String> = refused
+        .iter()
+        .map(|site| {
+            let current = site.current.as_deref().unwrap_or("no tag");
+            format!("{}:{} ({current}): {}", site.path, site.line, site.reason)
+        })
+        .collect();
+    some(&lines)
+}
+
+/// As many as a person reads; a reason has to fit into a fact.
+fn some(lines: &[String]) -> String {
+    let mut text = lines
+        .iter()
+        .take(MAX_LISTED)
+        .map(|line| line.chars().take(MAX_LINE).collect())
+        .collect::<Vec<String>>()
+        .join("; ");
+    if let Some(more) = lines.len().checked_sub(MAX_LISTED).filter(|more| *more > 0) {
+        text.push_str(&format!("; and {more} more"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bus::{Bucket, History, Log, Outcome, Work, WorkError};
+use job::{Body, Command, Plan, Request, SkipReason, Transience};
+use runtime::catalogue::Source;
+use terraform::{Options, Wanted};
+
+use crate::notes::{self, Way};
+use crate::planning::{self, Rules};
+use crate::ports::{PortError, Releases, Repository};
+use crate::sites;
+
+/// Carries the analyzer's commands out.
+pub struct Analyzer {
+    rules: Rules,
+    options: Options,
+    log: Arc<dyn Log>,
+    repository: Arc<dyn Repository>,
+    releases: Arc<dyn Releases>,
+}
+
+impl Analyzer {
+    /// An analyzer on these parts.
+    #[must_use]
+    pub fn new(
+        rules: Rules,
+        options: Options,
+        log: Arc<dyn Log>,
+        repository: Arc<dyn Repository>,
+        releases: Arc<dyn Releases>,
+    ) -> Analyzer {
+        Analyzer {
+            rules,
+            options,
+            log,
+            repository,
+            releases,
+        }
+    }
+
+    async fn plan(&self, request: &Request) -> Result<Body, PortError> {
+        let (head, tree) = self.repository.newest().await?;
+        let wanted = if request.chart {
+            return Ok(Body::Skipped(SkipReason::Refused(
+                "charts can be planned, but their health cannot be watched yet; upgrade it by hand"
+                    .to_owned(),
+            )));
+        } else {
+            Wanted::Image {
+                repository: request.image.clone(),
+                tag: request.tag.clone(),
+            }
+        };
+        let found = sites::find(
+            tree.as_ref(),
+            &self.options,
+            &wanted,
+            &request.status,
+            request.service.as_deref(),
+        );
+        let found = match found {
+            Ok(found) => found,
+            Err(reason) => return Ok(Body::Skipped(reason)),
+        };
+        let judged = |way: &Way| {
+            planning::plan(
+                &self.rules,
+                &request.repository,
+                &head,
+                &found,
+                &request.tag,
+                way,
+            )
+        };
+        if let Err(reason) = judged(&Way::default()) {
+            // What no release notes can change does not wait for them.
+            return Ok(Body::Skipped(reason));
+        }
+        let entry = entry(&self.rules, &request.image);
+        let way = notes::way(
+            self.releases.as_ref(),
+            &request.image,
+            entry.as_ref(),
+            &found.from,
+            &request.tag,
+        )
+        .await?;
+        let plan = match judged(&way) {
+            Ok(plan) => plan,
+            Err(reason) => return Ok(Body::Skipped(reason)),
+        };
+        if let Some(version) = self.fenced(request, &plan).await? {
+            return Ok(Body::Skipped(SkipReason::Fenced(version)));
+        }
+        Ok(Body::Planned(plan))
+    }
+
+    /// The first version of the plan that was rolled back before.
+    async fn fenced(&self, request: &Request, plan: &Plan) -> Result<Option<String>, PortError> {
+        if request.lift_fence {
+            return Ok(None);
+        }
+        for step in &plan.steps {
+            let key = job::key(&[&plan.repository, &plan.service, &request.image, &step.to]);
+            if self.log.get(Bucket::Fences, &key).await?.is_some() {
+                return Ok(Some(step.to.clone()));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The configured source of an image, else the catalogue's.
+#[must_use]
+pub fn entry<'a>(rules: &'a Rules, image: &str) -> Option<Source<'a>> {
+    match rules.sources.get(&version::normalise(image)) {
+        Some(text) => Source::parse(text),
+        None => runtime::catalogue::image(image),
+    }
+}
+
+#[async_trait]
+impl Work for Analyzer {
+    async fn carry_out(&self, history: &History, command: Command) -> Result<Outcome, WorkError> {
+        let body = match command {
+            Command::Plan => match self.plan(&history.state.request).await {
+                Ok(body) => body,
+                Err(PortError {
+                    retry_after: Some(wait),
+                    what,
+                }) => {
+                    tracing::warn!(upgrade.id = %history.id, "analysis waits {wait:?}: {what}");
+                    return Ok(Outcome::Wait(wait));
+                }
+                Err(PortError {
+                    what,
+                    retry_after: None,
+                }) => {
+                    return Err(WorkError {
+                        retry_after: None,
+                        message: what,
+                    });
+                }
+            },
+            Command::ReportObserve => Body::Skipped(SkipReason::Observe(
+                history
+                    .state
+                    .plan
+                    .as_ref()
+                    .map_or_else(String::new, would_do),
+            )),
+            Command::Cancel => Body::Cancelled {
+                at: history.state.live().to_owned(),
+            },
+            other => Body::Aborted {
+                at: history.state.live().to_owned(),
+                why: format!("{other:?} is not the analyzer's"),
+                transience: Transience::Lasting,
+            },
+        };
+        Ok(Outcome::Append(body))
+    }
+}
+
+/// What would be done, in a sentence for people.
+fn would_do(plan: &Plan) -> String {
+    let steps: Vec<&str> = plan.steps.iter().map(|step| step.to.as_str()).collect();
+    let sites: Vec<String> = plan
+        .step(1)
+        .into_iter()
+        .flat_map(|step| &step.sites)
+        .map(|site| format!("{} ({})", site.path, site.address))
+        .collect();
+    format!(
+        "would upgrade {} from {} through {} at {} ({})",
+        plan.service,
+        plan.from,
+        steps.join(", "),
+        sites.join(", "),
+        plan.risk.level
+    )
+}

@@ -1,0 +1,241 @@
+//! [`Backups`] on the cluster: a Job made from a `CronJob` the way `kubectl create job --from` does.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use job::BackupTarget;
+use k8s_openapi::api::batch::v1::{CronJob, Job};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams};
+use kube::{Api, Client};
+use runtime::settings::Settings;
+
+use crate::backup::TTL_SECONDS;
+use crate::ports::{Backups, CreateError, JobPhase, JobReport, NewJob, PortError, RunningJob};
+
+/// No request may take longer.
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// The label that names the upgrade a Job was made for.
+const UPGRADE_LABEL: &str = "bowline.dev/upgrade";
+
+/// The cluster's batch API.
+pub struct KubernetesBackups {
+    client: Client,
+}
+
+impl KubernetesBackups {
+    /// A client for the configured cluster, or for the one around us.
+    ///
+    /// # Errors
+    /// When no configuration for a cluster can be found.
+    pub async fn connect(settings: &Settings) -> anyhow::Result<KubernetesBackups> {
+        let client = client(settings.kubernetes.url.as_deref()).await?;
+        Ok(KubernetesBackups { client })
+    }
+
+    fn jobs_in(&self, target: &BackupTarget) -> Api<Job> {
+        Api::namespaced(self.client.clone(), &target.namespace)
+    }
+}
+
+/// A client with time-outs for the given address, else for the cluster around us.
+async fn client(url: Option<&str>) -> anyhow::Result<Client> {
+    let mut config = match url {
+        None => kube::Config::infer().await?,
+        // Credentials are not sent over plain HTTP.
+        Some(url) if url.starts_with("http:") => kube::Config::new(url.parse()?),
+        Some(url) => {
+            let mut config = kube::Config::infer().await?;
+            config.cluster_url = url.parse()?;
+            config
+        }
+    };
+    // The loop tries again by itself, and a worker must not be held meanwhile.
+    config.default_retry = false;
+    config.connect_timeout = Some(TIMEOUT);
+    config.read_timeout = Some(TIMEOUT);
+    config.write_timeout = Some(TIMEOUT);
+    Ok(Client::try_from(config)?)
+}
+
+/// Whether the Job was made from this `CronJob`.
+fn made_from(job: &Job, cronjob: &str) -> bool {
+    job.metadata
+        .owner_references
+        .iter()
+        .flatten()
+        .any(|owner| owner.kind == "CronJob" && owner.name == cronjob)
+}
+
+fn report(job: &Job) -> RunningJob {
+    let status = job.status.as_ref();
+    let condition = |kind: &str| {
+        status
+            .and_then(|status| status.conditions.as_ref())
+            .into_iter()
+            .flatten()
+            .find(|condition| condition.type_ == kind && condition.status == "True")
+    };
+    let phase = if let Some(failed) = condition("Failed") {
+        let reason = failed.reason.as_deref().unwrap_or("no reason given");
+        JobPhase::Failed(match failed.message.as_deref() {
+            Some(message) if !message.is_empty() => format!("{reason} ({message})"),
+            _ => reason.to_owned(),
+        })
+    } else if condition("Complete").is_some() {
+        JobPhase::Complete
+    } else {
+        JobPhase::Running
+    };
+    let started = status
+        .and_then(|status| status.start_time.as_ref())
+        .or(job.metadata.creation_timestamp.as_ref());
+    RunningJob {
+        name: job.metadata.name.clone().unwrap_or_default(),
+        started_ms: started.map_or(0, |time| time.0.as_millisecond()),
+        phase,
+    }
+}
+
+/// The Job as `kubectl create job --from=cronjob/…` would make it, except that its outcome stays
+/// readable, that it is not tried again behind our back, and that it ends in time.
+fn from_cronjob(cronjob: &CronJob, new: &NewJob) -> Option<Job> {
+    let spec = cronjob.spec.as_ref()?;
+    let template = &spec.job_template;
+    let of_template = template.metadata.clone().unwrap_or_default();
+    let mut annotations = BTreeMap::from([(
+        "cronjob.kubernetes.io/instantiate".to_owned(),
+        "manual".to_owned(),
+    )]);
+    annotations.extend(of_template.annotations.unwrap_or_default());
+    let mut labels = of_template.labels.unwrap_or_default();
+    labels.insert(UPGRADE_LABEL.to_owned(), new.upgrade.clone());
+    let mut job_spec = template.spec.clone()?;
+    job_spec.ttl_seconds_after_finished = Some(TTL_SECONDS);
+    job_spec.backoff_limit = Some(0);
+    job_spec.active_deadline_seconds = Some(i64::from(new.deadline_seconds));
+    Some(Job {
+        metadata: ObjectMeta {
+            name: Some(new.name.clone()),
+            namespace: cronjob.metadata.namespace.clone(),
+            annotations: Some(annotations),
+            labels: Some(labels),
+            owner_references: Some(vec![OwnerReference {
+                api_version: "batch/v1".to_owned(),
+                kind: "CronJob".to_owned(),
+                name: cronjob.metadata.name.clone()?,
+                uid: cronjob.metadata.uid.clone()?,
+                controller: Some(true),
+                block_owner_deletion: None,
+            }]),
+            ..ObjectMeta::default()
+        },
+        spec: Some(job_spec),
+        status: None,
+    })
+}
+
+fn failed(what: &str, target: &BackupTarget, error: &kube::Error) -> PortError {
+    PortError::new(format!(
+        "failed to {what} in namespace {}: {error}",
+        target.namespace
+    ))
+}
+
+/// The status code, if the API server itself answered.
+fn code(error: &kube::Error) -> Option<u16> {
+    match error {
+        kube::Error::Api(status) => Some(status.code),
+        _ => None,
+    }
+}
+
+#[async_trait]
+impl Backups for KubernetesBackups {
+    async fn jobs(&self, target: &BackupTarget) -> Result<Vec<RunningJob>, PortError> {
+        let jobs = self
+            .jobs_in(target)
+            .list(&ListParams::default())
+            .await
+            .map_err(|error| failed("list Jobs", target, &error))?;
+        Ok(jobs
+            .iter()
+            .filter(|job| made_from(job, &target.cronjob))
+            .map(report)
+            .collect())
+    }
+
+    async fn job(
+        &self,
+        target: &BackupTarget,
+        name: &str,
+        upgrade: &str,
+    ) -> Result<JobReport, PortError> {
+        let found = self
+            .jobs_in(target)
+            .get_opt(name)
+            .await
+            .map_err(|error| failed("read a Job", target, &error))?;
+        Ok(match found {
+            None => JobReport::Absent,
+            Some(job) => {
+                let ours = job
+                    .metadata
+                    .labels
+                    .as_ref()
+                    .and_then(|labels| labels.get(UPGRADE_LABEL))
+                    .is_some_and(|value| value == upgrade);
+                if ours {
+                    JobReport::Found(report(&job))
+                } else {
+                    JobReport::Foreign
+                }
+            }
+        })
+    }
+
+    async fn create(&self, target: &BackupTarget, new: &NewJob) -> Result<(), CreateError> {
+        let cronjobs: Api<CronJob> = Api::namespaced(self.client.clone(), &target.namespace);
+        let cronjob = cronjobs
+            .get_opt(&target.cronjob)
+            .await
+            .map_err(|error| failed("read a CronJob", target, &error))?
+            .ok_or_else(|| {
+                CreateError::Lasting(format!(
+                    "there is no CronJob {}/{}",
+                    target.namespace, target.cronjob
+                ))
+            })?;
+        let job = from_cronjob(&cronjob, new).ok_or_else(|| {
+            CreateError::Lasting(format!(
+                "CronJob {}/{} has no Job template",
+                target.namespace, target.cronjob
+            ))
+        })?;
+        match self
+            .jobs_in(target)
+            .create(&PostParams::default(), &job)
+            .await
+        {
+            Ok(_) => Ok(()),
+            Err(error) => match code(&error) {
+                Some(409) => Ok(()),
+                Some(403 | 422) => Err(CreateError::Lasting(error.to_string())),
+                _ => Err(failed("create a Job", target, &error).into()),
+            },
+        }
+    }
+
+    async fn delete(&self, target: &BackupTarget, name: &str) -> Result<(), PortError> {
+        match self
+            .jobs_in(target)
+            .delete(name, &DeleteParams::background())
+            .await
+        {
+            Ok(_) => Ok(()),
+            Err(error) if code(&error) == Some(404) => Ok(()),
+            Err(error) => Err(failed("delete a Job", target, &error)),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The words of our commits. Deterministic: the same log gives the same message, so that a push
+//! that is repeated after a crash is the same commit.
+
+use job::{Cause, Plan, State};
+
+/// The trailer that names the upgrade and step a commit belongs to.
+pub(crate) const UPGRADE_TRAILER: &str = "Upgrade-Id";
+
+/// The trailer that names the upgrade and step a revert undoes.
+pub(crate) const REVERT_TRAILER: &str = "Bowline-Reverts";
+
+/// The value of both trailers.
+pub(crate) fn trailer_value(state: &State) -> String {
+    format!("{}/{}", state.id, state.step)
+}
+
+/// The commit message of the current step.
+pub(crate) fn upgrade(state: &State, plan: &Plan) -> String {
+    let from = plan.before_step(state.step);
+    let to = plan.step(state.step).map_or("", |step| step.to.as_str());
+    let mut text = format!("upgrade: {} {from} -> {to}\n\n", plan.service);
+    if plan.step_count() > 1 {
+        text.push_str(&format!(
+            "Step {} of {} on the way from {} to {}.\n",
+            state.step,
+            plan.step_count(),
+            plan.from,
+            plan.to()
+        ));
+    }
+    text.push_str(&format!("Risk: {}\n", plan.risk.level));
+    for reason in &plan.risk.reasons {
+        text.push_str(&format!("- {}\n", one_line(reason)));
+    }
+    text.push_str(&format!("Backup: {}\n", backup(state, plan)));
+    if !plan.summary.trim().is_empty() {
+        text.push('\n');
+        text.push_str(plan.summary.trim());
+        text.push('\n');
+    }
+    text.push_str(&format!("\n{UPGRADE_TRAILER}: {}\n", trailer_value(state)));
+    text
+}
+
+/// The message of the commit that undoes the current step, or the whole upgrade.
+///
+/// It begins with the words of `git revert --no-edit`, so that people and tools know it.
+pub(crate) fn revert(state: &State, plan: &Plan, subject: &str, commit: &str) -> String {
+    let mut text = format!("Revert \"{subject}\"\n\nThis reverts commit {commit}.\n\n");
+    text.push_str(&format!(
+        "{} goes back from {} to {}.\n",
+        plan.service,
+        plan.step(state.step).map_or("", |step| step.to.as_str()),
+        state.undo_to()
+    ));
+    if let Some((cause, evidence)) = &state.rollback {
+        text.push_str(&format!(
+            "Cause: {}: {}\n",
+            cause_in_words(*cause),
+            one_line(evidence)
+        ));
+    }
+    text.push_str(&format!("\n{REVERT_TRAILER}: {}\n", trailer_value(state)));
+    text
+}
+
+fn cause_in_words(cause: Cause) -> &'static str {
+    match cause {
+        Cause::CiFailed => "CI failed",
+        Cause::NotApplied => "CI was green, but the new version did not become live",
+        Cause::Unhealthy => "the new version is not healthy",
+        Cause::Cancelled => "cancelled by a person",
+        Cause::Person => "asked for by a person",
+    }
+}
+
+fn backup(state: &State, plan: &Plan) -> String {
+    match (&plan.backup, &state.backup) {
+        (None, _) => "not needed, the service has no database".to_owned(),
+        (Some(target), Some(done)) => format!(
+            "Job {}/{} of CronJob {} succeeded{}",
+            target.namespace,
+            done.job,
+            target.cronjob,
+            if done.shared {
+                " (made for another upgrade of the same database)"
+            } else {
+                ""
+            }
+        ),
+        (Some(_), None) => "missing".to_owned(),
+    }
+}
+
+/// Evidence is foreign text: it may neither end the paragraph nor skip CI.
+fn one_line(text: &str) -> String {
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+        if line.len() > 300 {
+            line.push('…');
+            break;
+        }
+    }
+    risk::defuse(&line)
+}

@@ -1,0 +1,184 @@
+//! The executor's view of a repository, over real smart HTTP.
+
+use std::path::{Path, PathBuf};
+
+use executor::{GitRepository, Landed, Refound, Repository};
+use job::Site;
+use runtime::Settings;
+use testkit::git::GitServer;
+
+struct Bench {
+    server: GitServer,
+    repository: GitRepository,
+    _folder: tempfile::TempDir,
+}
+
+fn bench() -> Bench {
+    let seed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/testkit/data/homelab");
+    let server = GitServer::start(&seed);
+    let folder = tempfile::tempdir().expect("a folder");
+    let token: PathBuf = folder.path().join("token");
+    std::fs::write(&token, server.token()).expect("a token file");
+    let mut settings = Settings::default();
+    settings.repository.url = server.url();
+    settings.repository.user = server.user().to_owned();
+    settings.repository.token_file = Some(token);
+    settings.data_dir = folder.path().to_owned();
+    let repository = GitRepository::open(&settings).expect("a mirror");
+    Bench {
+        server,
+        repository,
+        _folder: folder,
+    }
+}
+
+fn site() -> Site {
+    Site {
+        path: "stacks/dawarich/main.tf".to_owned(),
+        address: "variable.dawarich_version.default".to_owned(),
+        before: "0.37.1".to_owned(),
+        after: "0.37.2".to_owned(),
+    }
+}
+
+fn reversed() -> Site {
+    let Site {
+        path,
+        address,
+        before,
+        after,
+    } = site();
+    Site {
+        path,
+        address,
+        before: after,
+        after: before,
+    }
+}
+
+const MESSAGE: &str = "upgrade: dawarich 0.37.1 -> 0.37.2\n\nUpgrade-Id: 0123456789abcdef/1\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_arguments_build_the_same_commit_and_it_moves_only_the_site() {
+    let Bench {
+        server,
+        repository,
+        _folder,
+    } = bench();
+    let head = repository.fetch().await.expect("a head");
+    assert_eq!(
+        repository.refind(&head, &[site()]).await.expect("sites"),
+        Refound::Ready
+    );
+    let first = repository
+        .build(&head, &[site()], MESSAGE, 1_700_000_000)
+        .await
+        .expect("built");
+    let again = repository
+        .build(&head, &[site()], MESSAGE, 1_700_000_000)
+        .await
+        .expect("built");
+    assert_eq!(first, again);
+    assert_eq!(
+        repository.push(&first, &head).await.expect("pushed"),
+        Landed::Yes
+    );
+    assert_eq!(server.head("main"), first);
+    let before = server.show(&head, &site().path).expect("the old file");
+    let after = server.show(&first, &site().path).expect("the new file");
+    let (before, after) = (
+        String::from_utf8(before).expect("text"),
+        String::from_utf8(after).expect("text"),
+    );
+    let moved: Vec<(&str, &str)> = before
+        .lines()
+        .zip(after.lines())
+        .filter(|(old, new)| old != new)
+        .collect();
+    let [(old, new)] = moved.as_slice() else {
+        panic!("one line moves: {moved:?}")
+    };
+    assert_eq!(old.replace("0.37.1", "0.37.2"), *new);
+    assert_eq!(before.lines().count(), after.lines().count());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pushed_commit_is_found_by_its_trailer_and_its_sites_are_there() {
+    let Bench {
+        server: _server,
+        repository,
+        _folder,
+    } = bench();
+    let base = repository.fetch().await.expect("a head");
+    let commit = repository
+        .build(&base, &[site()], MESSAGE, 1_700_000_000)
+        .await
+        .expect("built");
+    repository.push(&commit, &base).await.expect("pushed");
+    let head = repository.fetch().await.expect("a head");
+    let find = |value: &'static str| repository.find_trailer(&base, &head, "Upgrade-Id", value);
+    assert_eq!(
+        find("0123456789abcdef/1").await.expect("a search"),
+        Some(commit.clone())
+    );
+    assert_eq!(find("0123456789abcdef/10").await.expect("a search"), None);
+    assert_eq!(
+        repository.refind(&head, &[site()]).await.expect("sites"),
+        Refound::AlreadyThere
+    );
+    assert_eq!(
+        repository
+            .refind(&head, &[reversed()])
+            .await
+            .expect("sites"),
+        Refound::Ready
+    );
+    let subject = repository.subject(&commit).await.expect("a subject");
+    assert_eq!(subject, "upgrade: dawarich 0.37.1 -> 0.37.2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_third_value_at_the_site_is_named_and_left_alone() {
+    let Bench {
+        server,
+        repository,
+        _folder,
+    } = bench();
+    let head = repository.fetch().await.expect("a head");
+    let text = String::from_utf8(server.show(&head, &site().path).expect("a file")).expect("text");
+    let edited = text.replace("0.37.1\"", "0.40.0\"");
+    server.commit_as_someone_else(&site().path, edited.as_bytes(), "by hand");
+    let head = repository.fetch().await.expect("a head");
+    let Refound::Changed(how) = repository.refind(&head, &[site()]).await.expect("sites") else {
+        panic!("a third value must not pass");
+    };
+    assert!(
+        how.contains("0.40.0") && how.contains("stacks/dawarich/main.tf"),
+        "{how}"
+    );
+    let refused = repository.build(&head, &[site()], MESSAGE, 1).await;
+    assert!(refused.is_err(), "nothing is built over a third value");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusing_hook_is_reported_in_its_own_words() {
+    let Bench {
+        server,
+        repository,
+        _folder,
+    } = bench();
+    server.set_hook(
+        "pre-receive",
+        "#!/bin/sh\necho 'main is protected' >&2\nexit 1\n",
+    );
+    let head = repository.fetch().await.expect("a head");
+    let commit = repository
+        .build(&head, &[site()], MESSAGE, 1)
+        .await
+        .expect("built");
+    let Landed::Refused(reason) = repository.push(&commit, &head).await.expect("an answer") else {
+        panic!("the hook refused it");
+    };
+    assert!(reason.contains("main is protected"), "{reason}");
+    assert_eq!(server.head("main"), head);
+}

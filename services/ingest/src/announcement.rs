@@ -1,0 +1,153 @@
+//! What people read in Slack. Pure: a fact and the state after it become a text, or none.
+
+use job::{Body, Cause, Level, State};
+
+/// So much of a foreign text is quoted.
+const QUOTE: usize = 1_500;
+
+/// The text for a fact, if it is one that people are told of.
+#[must_use]
+pub(crate) fn text(state: &State, body: &Body) -> Option<String> {
+    let plan = state.plan.as_ref();
+    let service = quoted(plan.map_or(state.request.image.as_str(), |plan| &plan.service));
+    let from = plan.map_or("?", |plan| plan.from.as_str());
+    let to = plan.map_or(state.request.tag.as_str(), |plan| plan.to());
+    let text = match body {
+        Body::Started => {
+            let plan = plan?;
+            let mut text = format!(
+                ":arrow_up: *{service}* {from} → {to} starting, risk {}",
+                plan.risk.level
+            );
+            if plan.risk.level != Level::Safe
+                && let Some(why) = plan.risk.reasons.first()
+            {
+                text.push_str(&format!(" ({})", quoted(why)));
+            }
+            if plan.step_count() > 1 {
+                let seconds =
+                    u64::from(plan.step_count()) * u64::from(plan.windows.forward_seconds);
+                text.push_str(&format!(
+                    "\n{} steps, at least {}",
+                    plan.step_count(),
+                    duration(seconds)
+                ));
+            }
+            if let Some(backup) = &plan.backup {
+                text.push_str(&format!(
+                    "\nbackup first: {}/{}",
+                    backup.namespace, backup.cronjob
+                ));
+            }
+            text
+        }
+        Body::Succeeded { report } => {
+            format!(
+                ":white_check_mark: *{service}* {from} → {to} done\n{}",
+                quoted(report)
+            )
+        }
+        Body::RollbackRequested { cause, evidence } => format!(
+            ":warning: *{service}* {from} → {to} {} in step {}, rolling back to {}\n{}",
+            match cause {
+                Cause::CiFailed | Cause::NotApplied | Cause::Unhealthy => "failed",
+                Cause::Cancelled | Cause::Person => "cancelled by a person",
+            },
+            state.step,
+            state.undo_to(),
+            quoted(evidence)
+        ),
+        Body::RolledBack { to: back, report } => {
+            format!(
+                ":leftwards_arrow_with_hook: *{service}* rolled back, {back} is live and healthy\n{}",
+                quoted(report)
+            )
+        }
+        Body::Aborted { at, why, .. } => {
+            format!(
+                ":no_entry: *{service}* to {to} aborted, {} is unchanged\n{}",
+                live(at),
+                quoted(why)
+            )
+        }
+        Body::Cancelled { at } => {
+            format!(
+                ":stop_button: *{service}* to {to} cancelled, {} is live",
+                live(at)
+            )
+        }
+        Body::Stuck(why) => format!(
+            ":rotating_light: *CRITICAL* *{service}* {from} → {to} needs a person\n{}",
+            quoted(why)
+        ),
+        Body::Parked(why) => format!(
+            ":rotating_light: *CRITICAL* *{service}* to {to} was set aside\n{}",
+            quoted(why)
+        ),
+        Body::Skipped(job::SkipReason::Observe(what)) => {
+            format!(":eyes: observe: {}", quoted(what))
+        }
+        _ => return None,
+    };
+    Some(format!("{text}\n`{}` fact {}", state.id, state.facts))
+}
+
+fn live(version: &str) -> &str {
+    if version.is_empty() {
+        "what runs"
+    } else {
+        version
+    }
+}
+
+/// Slack's three escapes, and a bound; an unescaped `<!channel>` in a changelog pings everybody.
+fn quoted(text: &str) -> String {
+    let (mut quote, mut length) = (String::new(), 0);
+    for character in text.chars() {
+        let escape = match character {
+            '&' => "&amp;",
+            '<' => "&lt;",
+            '>' => "&gt;",
+            _ => "",
+        };
+        length += escape.len().max(1);
+        if length > QUOTE {
+            quote.push('…');
+            break;
+        }
+        if escape.is_empty() {
+            quote.push(character);
+        } else {
+            quote.push_str(escape);
+        }
+    }
+    quote
+}
+
+fn duration(seconds: u64) -> String {
+    match (seconds / 3_600, seconds % 3_600 / 60) {
+        (0, 0) => format!("{seconds} s"),
+        (0, minutes) => format!("{minutes} min"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quoted_notes_cannot_ping_anybody() {
+        assert_eq!(quoted("<!channel> & co"), "&lt;!channel&gt; &amp; co");
+        assert_eq!(quoted(&"ä".repeat(9_000)).chars().count(), QUOTE + 1);
+        assert!(quoted(&"&".repeat(9_000)).ends_with("&amp;…"));
+        assert!(quoted(&"<".repeat(9_000)).chars().count() <= QUOTE + 1);
+    }
+
+    #[test]
+    fn durations_read_well() {
+        assert_eq!(duration(45), "45 s");
+        assert_eq!(duration(600), "10 min");
+        assert_eq!(duration(23 * 600), "3 h 50 min");
+    }
+}

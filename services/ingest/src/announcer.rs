@@ -1,0 +1,129 @@
+//! The announcer: every fact that people are told of, in order, at least once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::{Followed, History, Log};
+use tokio_util::sync::CancellationToken;
+
+use crate::announcement;
+use crate::slack::{Slack, SlackError};
+
+/// The name under which all replicas share the place they have got to.
+const DURABLE: &str = "announcer";
+/// A follower that failed looks again after this.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Announces until `stop`.
+pub(crate) async fn run(log: Arc<dyn Log>, slack: Option<Arc<Slack>>, stop: CancellationToken) {
+    let Some(slack) = slack else {
+        tracing::warn!("no Slack webhook is configured: nothing is announced");
+        return;
+    };
+    let mut open = None;
+    loop {
+        let follow = match &mut open {
+            Some(follow) => follow,
+            None => match log.follow(Some(DURABLE)).await {
+                Ok(follow) => open.insert(follow),
+                Err(error) => {
+                    tracing::warn!("failed to follow the log: {error}");
+                    if paused(&stop, PAUSE).await {
+                        return;
+                    }
+                    continue;
+                }
+            },
+        };
+        let followed = tokio::select! {
+            () = stop.cancelled() => return,
+            followed = follow.next() => followed,
+        };
+        match followed {
+            Ok(followed) => announce(log.as_ref(), &slack, &followed, &stop).await,
+            Err(error) => {
+                tracing::warn!("failed to follow the log: {error}");
+                if paused(&stop, PAUSE).await {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Whether it was asked to stop within the pause.
+async fn paused(stop: &CancellationToken, pause: Duration) -> bool {
+    tokio::time::timeout(pause, stop.cancelled()).await.is_ok()
+}
+
+/// Sends one fact's text, however long Slack takes; acknowledges when it is through.
+async fn announce(log: &dyn Log, slack: &Slack, followed: &Followed, stop: &CancellationToken) {
+    let text = loop {
+        match log.read(&followed.id).await {
+            Ok(history) => break history.and_then(|history| text_of(&history, followed)),
+            Err(error) => {
+                tracing::warn!(upgrade.id = %followed.id, "failed to read: {error}");
+                if paused(stop, PAUSE).await {
+                    return;
+                }
+            }
+        }
+    };
+    if let Some(text) = text {
+        let delivered = deliver(log, slack, followed, &text);
+        tokio::select! {
+            () = stop.cancelled() => {
+                // So that another replica, or the next start, need not wait for it.
+                if let Err(error) = followed.handle.nak(Duration::ZERO).await {
+                    tracing::debug!("failed to hand back an announcement: {error}");
+                }
+                return;
+            }
+            // While Slack makes us wait, no other replica may take the fact for abandoned.
+            never = alive(followed, log.settings().progress) => never,
+            () = delivered => {}
+        }
+    }
+    if let Err(error) = followed.handle.ack().await {
+        tracing::warn!(upgrade.id = %followed.id, "an announcement may come twice: {error}");
+    }
+}
+
+/// Sends until it is through, or will never be.
+async fn deliver(log: &dyn Log, slack: &Slack, followed: &Followed, text: &str) {
+    let (mut pause, longest) = (log.settings().retry_first, log.settings().retry_cap);
+    loop {
+        match slack.send(text).await {
+            Ok(()) => return,
+            Err(SlackError::Never(why)) => {
+                tracing::error!(upgrade.id = %followed.id, "not announced: {why}");
+                return;
+            }
+            Err(SlackError::Later { why, after }) => {
+                tracing::warn!(upgrade.id = %followed.id, "announced later: {why}");
+                tokio::time::sleep(after.unwrap_or(pause)).await;
+                pause = pause.saturating_mul(2).min(longest);
+            }
+        }
+    }
+}
+
+/// Shows signs of life for as long as it is polled.
+async fn alive(followed: &Followed, every: Duration) -> ! {
+    let mut ticks = tokio::time::interval(every);
+    loop {
+        ticks.tick().await;
+        followed.handle.progress().await;
+    }
+}
+
+/// The text of the fact, told from the state that it led to.
+fn text_of(history: &History, followed: &Followed) -> Option<String> {
+    let facts = history
+        .entries
+        .iter()
+        .take_while(|entry| entry.n <= followed.entry.n)
+        .map(|entry| &entry.fact);
+    let state = job::fold(&history.id, facts).ok().flatten()?;
+    announcement::text(&state, &followed.entry.fact.body)
+}

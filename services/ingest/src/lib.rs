@@ -1,0 +1,135 @@
+//! Ingest: the webhook, the filters, the rate window, gRPC, the announcer and the sweep.
+//!
+//! A request's way in: [`body`] reads it, [`mod@filter`] judges it, [`gate`] writes it down through
+//! [`accept`], and only then it is answered. [`Admission`] lets it through the rate window.
+
+pub mod accept;
+mod announcement;
+mod announcer;
+pub mod body;
+pub mod filter;
+pub mod gate;
+mod grpc;
+mod http;
+mod projection;
+mod slack;
+mod sweep;
+mod work;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use bus::{Log, WindowSettings};
+use job::Owner;
+use runtime::settings::{Settings, Status};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use wire::v1::status_server::StatusServer;
+
+pub use work::Admission;
+
+/// How many admissions are worked on at the same time.
+const WORKERS: usize = 4;
+
+/// Runs ingest until `stop`.
+///
+/// # Errors
+/// When an address is taken, the webhook's secret is missing, or a server fails.
+pub async fn run(
+    settings: &Settings,
+    log: Arc<dyn Log>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let secret = settings.secrets().webhook()?.context(
+        "no webhook secret is configured: set ingest.secret_file or BOWLINE_SECRET_WEBHOOK",
+    )?;
+    let slack = match settings.secrets().slack_webhook_url()? {
+        Some(url) => Some(Arc::new(slack::Slack::new(url, settings.slack.timeout)?)),
+        None => None,
+    };
+    let window = WindowSettings {
+        max: usize::try_from(settings.rate.max_upgrades_per_window)?,
+        length: settings.rate.window,
+    };
+    let gate = Arc::new(gate::Gate::new(
+        Arc::clone(&log),
+        settings.instance.clone(),
+        settings.repository.name.clone(),
+        filter(settings),
+        settings.ingest.nats_wait,
+    ));
+    let projection = projection::Projection::default();
+    let listener = listen(settings.ingest.listen, "ingest.listen").await?;
+    let grpc_listener = listen(settings.ingest.grpc_listen, "ingest.grpc_listen").await?;
+    let router = http::router(Arc::clone(&gate), secret, settings.ingest.max_body_bytes);
+    let service = StatusServer::new(grpc::Grpc::new(projection.clone(), Arc::clone(&gate)));
+    let admission: Arc<dyn bus::Work> = Arc::new(Admission::new(Arc::clone(&log), window));
+    let sweep = sweep::Sweep {
+        log: Arc::clone(&log),
+        projection: projection.clone(),
+        gate,
+        slack: slack.clone(),
+        repository: settings.repository.name.clone(),
+        window,
+        every: settings.bus.sweep,
+    };
+
+    let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
+    let ended = stop.clone();
+    tasks.spawn(async move {
+        axum::serve(listener, router)
+            .with_graceful_shutdown(ended.cancelled_owned())
+            .await
+            .context("the webhook's server failed")
+    });
+    let ended = stop.clone();
+    tasks.spawn(async move {
+        let incoming = tonic::transport::server::TcpIncoming::from(grpc_listener);
+        tonic::transport::Server::builder()
+            .add_service(service)
+            .serve_with_incoming_shutdown(incoming, ended.cancelled_owned())
+            .await
+            .context("the gRPC server failed")
+    });
+    let (ended, followed) = (stop.clone(), Arc::clone(&log));
+    tasks.spawn(async move {
+        projection::run(followed, projection, ended).await;
+        Ok(())
+    });
+    let (ended, followed) = (stop.clone(), Arc::clone(&log));
+    tasks.spawn(async move {
+        announcer::run(followed, slack, ended).await;
+        Ok(())
+    });
+    let ended = stop.clone();
+    tasks.spawn(async move {
+        sweep.run(ended).await;
+        Ok(())
+    });
+    tasks.spawn(async move {
+        bus::run_owner(log, Owner::Ingest, WORKERS, admission, stop).await;
+        Ok(())
+    });
+    while let Some(ended) = tasks.join_next().await {
+        ended.context("a task of ingest panicked")??;
+    }
+    Ok(())
+}
+
+async fn listen(address: std::net::SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("failed to listen on {address} ({key}); is another ingest running there?")
+    })
+}
+
+fn filter(settings: &Settings) -> filter::Filter {
+    let name = |status: &Status| match status {
+        Status::New => "new".to_owned(),
+        Status::Update => "update".to_owned(),
+    };
+    filter::Filter {
+        statuses: settings.ingest.statuses.iter().map(name).collect(),
+        skip_images: settings.ingest.skip_images.clone(),
+    }
+}

@@ -1,0 +1,5 @@
+//! The verifier's commands against a stub CI, a stub cluster and a stub site.
+
+mod ci;
+mod stage;
+mod window;

@@ -1,0 +1,69 @@
+//! What the end-to-end and the crash tests share: a lab that is checked when a test is through.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use bus::{Bucket, JetStream, Log as _, Settings};
+use job::{Claim, Phase, UpgradeId};
+use testkit::lab::{Lab, Options};
+use tokio::time::{Instant, sleep};
+
+/// How long an upgrade of one step may take here; the machine may be busy.
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// Runs a test in a lab of its own, and checks that it left nothing over.
+///
+/// # Panics
+/// When the test fails; the lab then shows the logs of all processes.
+#[expect(clippy::panic, reason = "this is how a test fails")]
+pub async fn in_lab(options: Options, test: impl AsyncFnOnce(&Lab) -> anyhow::Result<()>) {
+    let lab = match Lab::start(options).await {
+        Ok(lab) => lab,
+        Err(error) => panic!("the lab does not start: {error:#}"),
+    };
+    let outcome = match test(&lab).await {
+        Ok(()) => finish(&lab).await.context("the test left something over"),
+        failed => failed,
+    };
+    if let Err(error) = outcome {
+        panic!("{error:#}");
+    }
+}
+
+/// Fails on unread announcements, unacknowledged work, upgrades that are not over, and claims or
+/// locks that are still held. What is stuck may keep its service's slot.
+async fn finish(lab: &Lab) -> anyhow::Result<()> {
+    lab.nothing_left().await?;
+    let log = JetStream::connect(&lab.nats.url(), Settings::new("lab")).await?;
+    for view in lab.upgrades().await? {
+        let id = UpgradeId::parse(&view.id)?;
+        let history = log.read(&id).await?.context("an upgrade has no log")?;
+        let state = &history.state;
+        let stuck = state.phase == Phase::Stuck;
+        ensure!(
+            stuck || matches!(state.phase, Phase::Ended(_)),
+            "{id} is {:?}",
+            state.phase
+        );
+        let slot = Claim::slot(state);
+        let claims = [slot.clone(), Claim::backup(state), Some(Claim::turn(state))];
+        for claim in claims.into_iter().flatten() {
+            let holder = bus::holder(&log, &claim).await?;
+            let kept = stuck && Some(&claim) == slot.as_ref();
+            ensure!(
+                kept || holder.is_none(),
+                "{} is still held by {holder:?}",
+                claim.key()
+            );
+        }
+    }
+    let deadline = Instant::now() + Duration::from_secs(5);
+    loop {
+        let locks = log.list(Bucket::Locks).await?;
+        if locks.is_empty() {
+            return Ok(());
+        }
+        ensure!(Instant::now() < deadline, "locks are left over: {locks:?}");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
