@@ -21,7 +21,7 @@ async fn bad_input_is_answered_clearly_and_leaves_nothing_half_done() {
             ("no json".to_owned(), 400, "not JSON"),
             ("{}".to_owned(), 400, "names no image"),
             (huge, 413, "larger than"),
-            (native(good, "new"), 200, "has no tag"),
+            (native(good, "new"), 400, "has no tag"),
             (
                 native(&format!("{good}:latest"), "new"),
                 200,

@@ -6,10 +6,14 @@ use anyhow::{Context as _, ensure};
 use bus::{Bucket, JetStream, Log as _, Settings};
 use job::{Claim, Phase, UpgradeId};
 use testkit::lab::{Lab, Options};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
 /// How long an upgrade of one step may take here; the machine may be busy.
 pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// So many labs at once in one process: `cargo test` would start all of them together.
+static LABS: Semaphore = Semaphore::const_new(2);
 
 /// Runs a test in a lab of its own, and checks that it left nothing over.
 ///
@@ -17,6 +21,9 @@ pub const LIMIT: Duration = Duration::from_secs(60);
 /// When the test fails; the lab then shows the logs of all processes.
 #[expect(clippy::panic, reason = "this is how a test fails")]
 pub async fn in_lab(options: Options, test: impl AsyncFnOnce(&Lab) -> anyhow::Result<()>) {
+    let Ok(_place) = LABS.acquire().await else {
+        panic!("the semaphore is never closed")
+    };
     let lab = match Lab::start(options).await {
         Ok(lab) => lab,
         Err(error) => panic!("the lab does not start: {error:#}"),

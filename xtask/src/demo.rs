@@ -67,12 +67,15 @@ async fn show() -> Result<()> {
     };
     let began = Instant::now();
     let lab = Lab::start(options).await?;
-    let outcome = play(&lab).await;
-    if outcome.is_err() {
-        eprintln!("\nThe ends of the logs:\n{}", lab.logs());
-    }
+    let answers = match play(&lab).await {
+        Ok(answers) => answers,
+        Err(error) => {
+            eprintln!("\nThe ends of the logs:\n{}", lab.logs());
+            return Err(error);
+        }
+    };
     println!("\nThe demo took {:.0} s.", began.elapsed().as_secs_f64());
-    outcome
+    judge(&lab, &answers)
 }
 
 fn explain() {
@@ -94,7 +97,7 @@ fn explain() {
     );
 }
 
-async fn play(lab: &Lab) -> Result<()> {
+async fn play(lab: &Lab) -> Result<Answers> {
     lab.cluster.image_behaviour(CRASHING, Behaviour::CrashLoop);
     let mut timeline = Timeline::default();
     let answers = announce(lab, &mut timeline).await?;
@@ -113,8 +116,10 @@ async fn play(lab: &Lab) -> Result<()> {
     // Announcements may come after the facts.
     let quiet = lab.nothing_delivered_is_open().await;
     timeline.look(lab).await?;
-    quiet?;
+    quiet.map(|()| answers)
+}
 
+fn judge(lab: &Lab, answers: &Answers) -> Result<()> {
     println!("\n$ git log --oneline");
     for commit in lab.git.log("main") {
         println!(
@@ -124,7 +129,7 @@ async fn play(lab: &Lab) -> Result<()> {
         );
     }
     println!("\nExpectations, read from git, the cluster and Slack:");
-    let verdicts = expectations::judge(lab, &answers)?;
+    let verdicts = expectations::judge(lab, answers);
     let mut failed = 0;
     for verdict in &verdicts {
         match &verdict.fault {

@@ -8,6 +8,8 @@ mod kv;
 mod pull;
 mod set_up;
 
+pub use set_up::ANNOUNCER;
+
 use std::time::Duration;
 
 use async_nats::connection::State;

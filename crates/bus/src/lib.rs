@@ -27,7 +27,7 @@ mod window;
 pub use claims::{Class, Taken, holder, release, take};
 pub use error::{AppendError, PutError, Unavailable};
 pub use history::{Entry, History};
-pub use jetstream::JetStream;
+pub use jetstream::{ANNOUNCER, JetStream};
 pub use lock::Lease;
 pub use log::{Bucket, Delivery, Follow, Followed, Handle, Inbox, Log};
 pub use settings::{Clock, Settings, SystemClock};

@@ -72,7 +72,7 @@ fn skipped(reason: &SkipReason) -> String {
         ),
         SkipReason::Refused(why) => why.clone(),
         SkipReason::Fenced(version) => {
-            format!("{version} was rolled back before; a person has to lift that")
+            format!("{version} was rolled back before; `bowline upgrade` tries it all the same")
         }
     }
 }

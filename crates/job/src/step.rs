@@ -458,8 +458,9 @@ fn follow(state: &State, fact: &Fact) -> Result<State, Illegal> {
                     Phase::Approved,
                     Phase::Started,
                     Phase::Baselined,
+                    Phase::Pushing,
                 ],
-                "a skip is decided before the push",
+                "a skip is decided before anything is in the branch",
             )?;
             if state.pushed.is_some() {
                 return Err(deny("a commit of the step is in the branch"));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bus::{Class, History, Outcome, Taken};
-use job::{BackupTarget, Body, Claim, Plan, Transience};
+use job::{BackupTarget, Body, Claim, Plan, State, Transience};
 
 use crate::ports::{CreateError, JobPhase, JobReport, NewJob, PortError, RunningJob};
 use crate::work::{Executor, aborted};
@@ -56,9 +56,16 @@ fn choose(
     }
 }
 
-/// The Job's name: at most 63 characters, and the same whenever this backup is tried again.
+/// The Job's name: at most 63 characters, the same whenever this backup is tried again, and never
+/// that of an older dump, also after a new plan has begun to count its steps anew.
 fn job_name(history: &History, attempt: u32) -> String {
-    format!("bowline-{}-{}-{attempt}", history.id, history.state.step)
+    let State {
+        id, step, replans, ..
+    } = &history.state;
+    match replans {
+        0 => format!("bowline-{id}-{step}-{attempt}"),
+        _ => format!("bowline-{id}-plan{}-{step}-{attempt}", replans + 1),
+    }
 }
 
 impl Executor {
@@ -183,7 +190,12 @@ impl Executor {
     /// The intent to renew a backup that grew too old while its upgrade waited for the turn.
     pub(crate) fn renewed_backup(&self, history: &History, plan: &Plan) -> Option<Outcome> {
         plan.backup.as_ref()?;
-        let backup = history.state.backup.as_ref()?;
+        // One that was renewed under the turn is as fresh as it gets.
+        let backup = history
+            .state
+            .backup
+            .as_ref()
+            .filter(|backup| !backup.keeps_turn)?;
         let age_ms = self.log.now_ms().saturating_sub(backup.dump_started_ms?);
         if age_ms <= i64::from(plan.limits.backup_max_age_seconds).saturating_mul(1_000) {
             return None;

@@ -98,7 +98,7 @@ impl Config {
             serial: settings.ci.turn == Turn::Serial,
             backup_poll: settings.backup.poll,
             backup_spacing: settings.backup.spacing,
-            lock_ttl: Duration::from_secs(30),
+            lock_ttl: settings.bus.lock_ttl,
             workers: 8,
             undo_workers: 4,
         }

@@ -2,6 +2,7 @@
 //! person who cancels meanwhile.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bus::{History, Lease, Outcome};
 use job::{Body, Plan, PlanStep, Push, SkipReason, Transience};
@@ -9,6 +10,9 @@ use job::{Body, Plan, PlanStep, Push, SkipReason, Transience};
 use crate::message;
 use crate::ports::{Landed, PortError, Refound};
 use crate::work::{Executor, aborted, cancelled};
+
+/// A lock that another holds is asked for again after this.
+const LOCK_AGAIN: Duration = Duration::from_millis(500);
 
 impl Executor {
     /// States the intent to push a commit on the current head.
@@ -20,13 +24,7 @@ impl Executor {
         if let Some(renew) = self.renewed_backup(history, plan) {
             return Ok(renew);
         }
-        let lease = match self.lock(history).await? {
-            Ok(lease) => lease,
-            Err(wait) => return Ok(wait),
-        };
-        let outcome = self.derive(history, plan).await;
-        self.unlock(lease).await;
-        outcome
+        self.locked(history, self.derive(history, plan)).await
     }
 
     /// Builds the step's commit on the newest head, or says why there is none.
@@ -61,13 +59,7 @@ impl Executor {
         history: &History,
         plan: &Plan,
     ) -> Result<Outcome, PortError> {
-        let lease = match self.lock(history).await? {
-            Ok(lease) => lease,
-            Err(wait) => return Ok(wait),
-        };
-        let outcome = self.land(history, plan).await;
-        self.unlock(lease).await;
-        outcome
+        self.locked(history, self.land(history, plan)).await
     }
 
     async fn land(&self, history: &History, plan: &Plan) -> Result<Outcome, PortError> {
@@ -126,33 +118,32 @@ impl Executor {
         }
     }
 
-    /// The per-repository lock: a courtesy that keeps replicas from racing each other.
-    pub(crate) async fn lock(
+    /// Works under the per-repository lock: a courtesy that keeps replicas from racing each other.
+    pub(crate) async fn locked(
         &self,
         history: &History,
-    ) -> Result<Result<Lease, Outcome>, PortError> {
-        let holder = format!("{}/{}", history.id, history.state.step);
+        work: impl Future<Output = Result<Outcome, PortError>> + Send,
+    ) -> Result<Outcome, PortError> {
         let lease = Lease::acquire(
             Arc::clone(&self.log),
             &job::key(&[&history.state.request.repository]),
-            &holder,
+            &message::trailer_value(&history.state),
             self.config.lock_ttl,
         )
         .await?;
-        Ok(lease.ok_or(Outcome::Wait(std::time::Duration::from_secs(1))))
-    }
-}
-
-impl Executor {
-    /// Gives the lock back; if that fails it expires by itself.
-    pub(crate) async fn unlock(&self, lease: Lease) {
+        let Some(lease) = lease else {
+            return Ok(Outcome::Wait(LOCK_AGAIN));
+        };
+        let outcome = work.await;
         if let Err(error) = lease.release().await {
-            tracing::warn!("failed to give the repository lock back: {error}");
+            tracing::warn!("failed to give the repository lock back, it expires: {error}");
         }
+        outcome
     }
 }
 
-fn replan(history: &History, why: String) -> Outcome {
+/// A new plan, as often as that makes sense.
+pub(crate) fn replan(history: &History, why: String) -> Outcome {
     if history.state.replans < 3 {
         Outcome::Append(Body::Replan(why))
     } else {

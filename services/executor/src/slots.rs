@@ -2,6 +2,7 @@ use bus::{Class, History, Outcome, Taken};
 use job::{Body, Claim, Plan, SkipReason};
 
 use crate::ports::{PortError, Refound};
+use crate::push::replan;
 use crate::work::Executor;
 
 impl Executor {
@@ -18,18 +19,14 @@ impl Executor {
             return Err(PortError::new("the plan has no step"));
         };
         let head = self.repository.fetch().await?;
-        Ok(Outcome::Append(
-            match self.repository.refind(&head, &first.sites).await? {
-                Refound::Ready => Body::Started,
-                Refound::AlreadyThere if plan.step_count() == 1 => {
-                    Body::Skipped(SkipReason::AlreadyThere)
-                }
-                Refound::AlreadyThere => {
-                    Body::Replan("the repository is ahead of the plan".to_owned())
-                }
-                Refound::Changed(how) => Body::Replan(how),
-            },
-        ))
+        Ok(match self.repository.refind(&head, &first.sites).await? {
+            Refound::Ready => Outcome::Append(Body::Started),
+            Refound::AlreadyThere if plan.step_count() == 1 => {
+                Outcome::Append(Body::Skipped(SkipReason::AlreadyThere))
+            }
+            Refound::AlreadyThere => replan(history, "the repository is ahead of the plan".into()),
+            Refound::Changed(how) => replan(history, how),
+        })
     }
 
     /// The wait, if somebody else holds the service's slot.

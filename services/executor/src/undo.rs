@@ -21,13 +21,8 @@ impl Executor {
         if let Some(wait) = self.wait_for_turn(history, Class::Undo).await? {
             return Ok(wait);
         }
-        let lease = match self.lock(history).await? {
-            Ok(lease) => lease,
-            Err(wait) => return Ok(wait),
-        };
-        let outcome = self.derive_revert(history, plan).await;
-        self.unlock(lease).await;
-        outcome
+        self.locked(history, self.derive_revert(history, plan))
+            .await
     }
 
     async fn derive_revert(&self, history: &History, plan: &Plan) -> Result<Outcome, PortError> {
@@ -78,13 +73,7 @@ impl Executor {
         history: &History,
         plan: &Plan,
     ) -> Result<Outcome, PortError> {
-        let lease = match self.lock(history).await? {
-            Ok(lease) => lease,
-            Err(wait) => return Ok(wait),
-        };
-        let outcome = self.land_revert(history, plan).await;
-        self.unlock(lease).await;
-        outcome
+        self.locked(history, self.land_revert(history, plan)).await
     }
 
     async fn land_revert(&self, history: &History, plan: &Plan) -> Result<Outcome, PortError> {

@@ -182,3 +182,21 @@ async fn a_refusing_hook_is_reported_in_its_own_words() {
     assert!(reason.contains("main is protected"), "{reason}");
     assert_eq!(server.head("main"), head);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_may_only_read_is_a_refusal_and_not_tried_for_ever() {
+    let Bench {
+        server,
+        repository,
+        _folder,
+    } = bench();
+    let head = repository.fetch().await.expect("a head");
+    let commit = repository
+        .build(&head, &[site()], MESSAGE, 1)
+        .await
+        .expect("built");
+    server.fail_next(403, 1);
+    let landed = repository.push(&commit, &head).await.expect("an answer");
+    assert!(matches!(landed, Landed::Refused(_)), "{landed:?}");
+    assert_eq!(server.head("main"), head);
+}

@@ -86,8 +86,9 @@ fn next(history: &History, request: &Request) -> Next {
         End::Succeeded | End::Resolved => {
             Next::Duplicate(format!("upgrade {id} to this version is done"))
         }
+        End::RolledBack if person => Next::Attempt,
         End::RolledBack => Next::Refused(format!(
-            "upgrade {id} to this version was rolled back; a person has to retry it"
+            "upgrade {id} to this version was rolled back; if it is to be tried again, ask for it with `bowline upgrade`"
         )),
         End::Cancelled if person => Next::Attempt,
         End::Cancelled => Next::Refused(format!("a person cancelled upgrade {id} to this version")),
@@ -195,7 +196,7 @@ mod tests {
             ((Phase::Parked, Body::Parked(text())), "DDDD"),
             (ended(End::Succeeded, succeeded), "DAAD"),
             (ended(End::Resolved, resolved), "DAAD"),
-            (ended(End::RolledBack, rolled_back), "RRRR"),
+            (ended(End::RolledBack, rolled_back), "RARR"),
             (ended(End::Cancelled, cancelled), "RARR"),
             (ended(End::Superseded, superseded), "AAAA"),
             (ended(End::Split, split), "AAAA"),

@@ -9,8 +9,6 @@ use tokio_util::sync::CancellationToken;
 use crate::announcement;
 use crate::slack::{Slack, SlackError};
 
-/// The name under which all replicas share the place they have got to.
-const DURABLE: &str = "announcer";
 /// A follower that failed looks again after this.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -24,7 +22,7 @@ pub(crate) async fn run(log: Arc<dyn Log>, slack: Option<Arc<Slack>>, stop: Canc
     loop {
         let follow = match &mut open {
             Some(follow) => follow,
-            None => match log.follow(Some(DURABLE)).await {
+            None => match log.follow(Some(bus::ANNOUNCER)).await {
                 Ok(follow) => open.insert(follow),
                 Err(error) => {
                     tracing::warn!("failed to follow the log: {error}");

@@ -158,7 +158,8 @@ impl Gate {
             hub_link: String::new(),
             attempt: 1,
             retry_of: None,
-            lift_fence: false,
+            // Who asks for exactly this version wants it, whatever became of it before.
+            lift_fence: true,
             parent: None,
             service: None,
         };

@@ -6,6 +6,7 @@ use job::{Baseline, Body, TargetBaseline, Transience};
 
 use crate::applied::{Look, containers, name};
 use crate::health::{answers, status_text};
+use crate::image;
 use crate::ports::{Rollout, Unknown, Workload};
 
 /// Judges every target; `Err` if one of them cannot be known now. `at` is the version that is live.
@@ -28,6 +29,7 @@ pub(crate) fn decide(
     }
     let mut baseline = Baseline::default();
     let mut unhealthy = Vec::new();
+    let mut drifted = Vec::new();
     for look in looks {
         let target = name(look.target);
         let Some(workload) = look.workload.as_ref().map_err(Clone::clone)? else {
@@ -38,6 +40,11 @@ pub(crate) fn decide(
             let Some(image) = image else {
                 return lasting(format!("{target} has no container `{container}`"));
             };
+            if !image::same(image, &format!("{}:{at}", look.target.image)) {
+                drifted.push(format!(
+                    "{target}/{container} runs {image}, but the repository says {at}"
+                ));
+            }
             images.insert(container.to_owned(), image.to_owned());
         }
         let http: BTreeMap<String, u32> = look
@@ -60,6 +67,14 @@ pub(crate) fn decide(
                 .collect(),
             replicas: workload.replicas,
             http,
+        });
+    }
+    if !drifted.is_empty() {
+        // An undo would go to a version that never ran, and a report would claim that it is live.
+        return Ok(Body::Aborted {
+            at: String::new(),
+            why: format!("not what runs: {}", drifted.join("; ")),
+            transience: Transience::Transient,
         });
     }
     if unhealthy.is_empty() || allow_unhealthy {
@@ -133,6 +148,24 @@ mod tests {
             http: [("http://app".to_owned(), 200)].into(),
         };
         assert_eq!(baseline.targets, [expected]);
+    }
+
+    #[test]
+    fn a_service_that_runs_another_version_than_the_repository_says_is_not_touched() {
+        let target = sample::target();
+        let looks = [Look {
+            target: &target,
+            workload: Ok(Some(sample::workload("acme/app:0.9"))),
+        }];
+        let body = decide("1", &looks, &BTreeMap::new(), true).unwrap();
+        let Body::Aborted { at, why, .. } = body else {
+            panic!("{body:?}")
+        };
+        assert_eq!(at, "");
+        assert!(
+            why.contains("acme/app:0.9, but the repository says 1"),
+            "{why}"
+        );
     }
 
     #[test]

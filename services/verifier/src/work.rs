@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bus::{History, Outcome, Work, WorkError};
 use futures::future::join_all;
-use job::{Body, Cause, Command, Phase, Plan, State, TargetBaseline, UpgradeId};
+use job::{Body, Cause, Command, Phase, Plan, State, Target, TargetBaseline, UpgradeId};
 
 use crate::applied::{self, Live, Look, name};
 use crate::ci::{self, Run};
@@ -219,9 +219,18 @@ impl Verifier {
             &http,
             plan.policy.allow_unhealthy_before,
         )
-        .map_err(|unknown| {
+        .or_else(|unknown| {
+            // The CI turn is held meanwhile, and an undo may wait for it: others go first now.
+            let waited_ms = (self.now_ms)().saturating_sub(state.since_ms);
+            if u128::try_from(waited_ms)
+                .is_ok_and(|ms| ms >= self.times.ci_appear_within.as_millis())
+            {
+                return Ok(Body::SteppedBack(format!(
+                    "how it was before could not be seen: {unknown}"
+                )));
+            }
             tracing::warn!(upgrade = %state.id, %unknown, "the baseline has to wait");
-            self.times.interval
+            Err(self.times.interval)
         })
     }
 
@@ -489,6 +498,7 @@ fn check(
     open: Option<Open<'_>>,
 ) -> Result<Health, Unknown> {
     let mut worst = Health::Good;
+    let mut silent = None;
     for look in looks {
         let target = name(look.target);
         let bad = |why| Health::Bad {
@@ -517,11 +527,38 @@ fn check(
             },
         };
         worst = worst.and(pods);
-        if workload.replicas > 0 {
-            worst = worst.and(health::http(look.target, http, before));
+        if workload.replicas == 0 {
+            continue;
+        }
+        match silent_ingress(look.target, http, before) {
+            Some(address) => silent = Some(address.to_owned()),
+            None => worst = worst.and(health::http(look.target, http, before)),
         }
     }
-    Ok(worst)
+    match silent {
+        Some(address) if worst == Health::Good => {
+            Err(Unknown(format!("HTTP {address}: no answer")))
+        }
+        _ => Ok(worst),
+    }
+}
+
+/// An HTTPS address that answered before and is silent now. Behind an ingress a broken service
+/// still answers, with 502 or 503: silence is about the way there, and no reason to undo anything.
+fn silent_ingress<'a>(
+    target: &'a Target,
+    http: &BTreeMap<String, u32>,
+    before: Option<&TargetBaseline>,
+) -> Option<&'a str> {
+    target
+        .http
+        .iter()
+        .filter(|address| address.starts_with("https://"))
+        .filter(|address| http.get(*address).copied().unwrap_or(0) == 0)
+        .find(|address| {
+            before.is_some_and(|before| before.http.get(*address).is_some_and(|s| *s != 0))
+        })
+        .map(String::as_str)
 }
 
 fn passed(state: &State, plan: &Plan, report: String) -> Body {

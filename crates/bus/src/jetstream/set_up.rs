@@ -32,6 +32,9 @@ pub(super) async fn set_up(bus: &JetStream) -> Result<(), Unavailable> {
                 .map_err(|error| Unavailable::because(what, error))?;
         }
     }
+    // It starts at what comes next: made only when first followed, it would miss
+    // what the owners have done until then.
+    consumer(bus, follower(bus, ANNOUNCER)).await?;
     for owner in Owner::WITH_INBOX {
         consumer(bus, owner_consumer(bus, owner)).await?;
     }
@@ -86,6 +89,9 @@ fn bucket(bus: &JetStream, bucket: Bucket) -> Config {
         ..stream(bus, format!("KV_{name}"), format!("$KV.{name}.>"))
     }
 }
+
+/// The follower that tells people, one for all replicas.
+pub const ANNOUNCER: &str = "announcer";
 
 /// Creates or adapts a consumer of the log and returns how much it has to deliver.
 pub(super) async fn consumer(bus: &JetStream, config: pull::Config) -> Result<u64, Unavailable> {

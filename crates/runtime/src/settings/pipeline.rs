@@ -199,6 +199,9 @@ pub struct Bus {
     /// How often the others do.
     #[serde(with = "humantime_serde")]
     pub queue_retry: Duration,
+    /// How long the lock of a repository outlives a holder that died.
+    #[serde(with = "humantime_serde")]
+    pub lock_ttl: Duration,
     /// How often forgotten upgrades are looked for.
     #[serde(with = "humantime_serde")]
     pub sweep: Duration,
@@ -211,6 +214,7 @@ impl Default for Bus {
             progress: Duration::from_secs(10),
             head_retry: Duration::from_secs(5),
             queue_retry: Duration::from_secs(30),
+            lock_ttl: Duration::from_secs(30),
             sweep: Duration::from_secs(60),
         }
     }

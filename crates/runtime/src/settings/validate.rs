@@ -148,6 +148,7 @@ impl Settings {
             ("github.timeout", self.github.timeout),
             ("backup.timeout", self.backup.timeout),
             ("backup.max_age", self.backup.max_age),
+            ("backup.poll", self.backup.poll),
             ("ci.appear_within", self.ci.appear_within),
             ("ci.patience", self.ci.patience),
             ("ci.poll", self.ci.poll),
@@ -163,6 +164,7 @@ impl Settings {
             ("bus.progress", self.bus.progress),
             ("bus.head_retry", self.bus.head_retry),
             ("bus.queue_retry", self.bus.queue_retry),
+            ("bus.lock_ttl", self.bus.lock_ttl),
             ("bus.sweep", self.bus.sweep),
         ] {
             if duration.is_zero() {

@@ -125,6 +125,7 @@ ack_wait = "{ack_wait}ms"
 progress = "{progress}ms"
 head_retry = "100ms"
 queue_retry = "200ms"
+lock_ttl = "2s"
 sweep = "500ms"
 
 [sources]
