@@ -13,6 +13,7 @@ mod applied;
 mod baseline;
 mod ci;
 mod health;
+mod look;
 mod watch;
 
 mod image;
