@@ -1,4 +1,4 @@
-use crate::{Command, Phase, State};
+use crate::{Command, Phase, Plan, State};
 
 /// Something that only one upgrade may hold at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -77,6 +77,12 @@ impl Claim {
         let parts: Vec<&str> = parts.into_iter().map(String::as_str).collect();
         format!("{kind}.{}", key(&parts))
     }
+}
+
+/// The key under which a version that was rolled back is fenced off for the plan's service.
+#[must_use]
+pub fn fence(plan: &Plan, image: &str, version: &str) -> String {
+    key(&[&plan.repository, &plan.service, image, version])
 }
 
 /// Joins names to one key of a bucket, so that different names never share a key.

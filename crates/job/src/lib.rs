@@ -16,7 +16,7 @@ mod request;
 mod state;
 mod step;
 
-pub use claim::{Claim, key, needs};
+pub use claim::{Claim, fence, key, needs};
 pub use command::Command;
 pub use describe::describe;
 pub use fact::{

@@ -102,7 +102,7 @@ impl Analyzer {
             return Ok(None);
         }
         for step in &plan.steps {
-            let key = job::key(&[&plan.repository, &plan.service, &request.image, &step.to]);
+            let key = job::fence(plan, &request.image, &step.to);
             if self.log.get(Bucket::Fences, &key).await?.is_some() {
                 return Ok(Some(step.to.clone()));
             }

@@ -109,18 +109,10 @@ impl Executor {
 
     /// Keeps the analyzer from planning this version again until a person lifts the fence.
     async fn fence(&self, history: &History, plan: &Plan) -> Result<(), PortError> {
-        let version = current_step(history, plan)?.to.clone();
-        let key = fence_key(
-            &plan.repository,
-            &plan.service,
-            &history.state.request.image,
-            &version,
-        );
-        let value = format!("{}/{}", history.id, history.state.step);
-        let known = self.log.get(Bucket::Fences, &key).await?;
-        if known.is_some() {
-            return Ok(());
-        }
+        let version = &current_step(history, plan)?.to;
+        let key = job::fence(plan, &history.state.request.image, version);
+        let value = message::trailer_value(&history.state);
+        // A conflict says that it is fenced off already.
         match self
             .log
             .put(Bucket::Fences, &key, 0, value.as_bytes())
@@ -130,11 +122,6 @@ impl Executor {
             Err(bus::PutError::Unavailable(error)) => Err(error.into()),
         }
     }
-}
-
-/// The key of a fenced version, in the letters that a key may have.
-fn fence_key(repository: &str, service: &str, image: &str, version: &str) -> String {
-    job::key(&[repository, service, image, version])
 }
 
 /// The sites with before and after swapped; for a whole undo back to the first step's values.

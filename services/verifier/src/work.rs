@@ -223,9 +223,7 @@ impl Verifier {
         .or_else(|unknown| {
             // The CI turn is held meanwhile, and an undo may wait for it: others go first now.
             let waited_ms = (self.now_ms)().saturating_sub(state.since_ms);
-            if u128::try_from(waited_ms)
-                .is_ok_and(|ms| ms >= self.times.ci_appear_within.as_millis())
-            {
+            if waited_ms >= ms(self.times.ci_appear_within) {
                 return Ok(Body::SteppedBack(format!(
                     "how it was before could not be seen: {unknown}"
                 )));

@@ -9,6 +9,8 @@ use job::Owner;
 use super::{ARCHIVE, INTAKE, JetStream, UPGRADES};
 use crate::{Bucket, Unavailable};
 
+/// The follower that tells people, one for all replicas.
+pub const ANNOUNCER: &str = "announcer";
 /// Waiting messages count as unacknowledged; with few of them an undo would not be delivered.
 const MAX_ACK_PENDING: i64 = 50_000;
 /// A projection that is gone leaves nothing behind for longer.
@@ -89,9 +91,6 @@ fn bucket(bus: &JetStream, bucket: Bucket) -> Config {
         ..stream(bus, format!("KV_{name}"), format!("$KV.{name}.>"))
     }
 }
-
-/// The follower that tells people, one for all replicas.
-pub const ANNOUNCER: &str = "announcer";
 
 /// Creates or adapts a consumer of the log and returns how much it has to deliver.
 pub(super) async fn consumer(bus: &JetStream, config: pull::Config) -> Result<u64, Unavailable> {

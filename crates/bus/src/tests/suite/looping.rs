@@ -232,7 +232,12 @@ pub(in crate::tests) async fn long_work_is_not_delivered_twice(bench: &dyn Bench
     };
     let (one, other) = (replica(), replica());
     written(&*log, "7", vec![requested("7")]).await;
+    // Nothing is unanswered before the delivery, too.
     until("it is done", || async {
+        log.read(&id("7")).await.unwrap().unwrap().state.phase == Phase::Admitted
+    })
+    .await;
+    until("it is acknowledged", || async {
         bench.unanswered(Owner::Ingest).await == 0
     })
     .await;
@@ -255,6 +260,10 @@ pub(in crate::tests) async fn a_failing_command_is_tried_until_it_succeeds(bench
     });
     written(&*log, "7", vec![requested("7")]).await;
     until("it is done", || async {
+        log.read(&id("7")).await.unwrap().unwrap().state.phase == Phase::Admitted
+    })
+    .await;
+    until("it is acknowledged", || async {
         bench.unanswered(Owner::Ingest).await == 0
     })
     .await;
