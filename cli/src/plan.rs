@@ -1,6 +1,6 @@
 //! `bowline plan`: what one upgrade would change, from a checkout alone.
 
-use std::io::{ErrorKind, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use analyzer::notes::{self, Way};
@@ -12,74 +12,92 @@ use runtime::Settings;
 use runtime::config::Sources;
 use terraform::{DirTree, Options, Wanted};
 
-use crate::{Output, PlanArgs, USAGE};
+use crate::failure::{Failure, Outcome};
+use crate::output::{Format, Out, note, write};
+use crate::{asked, json};
 
-/// The exit code for an upgrade that is refused.
-const REFUSED: u8 = 3;
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The image without tag; not with --chart.
+    #[arg(
+        required_unless_present = "chart",
+        conflicts_with = "chart",
+        requires = "tag"
+    )]
+    image: Option<String>,
+    /// The wanted tag.
+    tag: Option<String>,
+    /// A Helm chart and its wanted version, instead of an image.
+    #[arg(long, num_args = 2, value_names = ["NAME", "VERSION"])]
+    chart: Option<Vec<String>>,
+    /// The checkout.
+    #[arg(long, default_value = ".")]
+    repo: PathBuf,
+    /// The folder with one folder per stack.
+    #[arg(long, default_value = "stacks")]
+    stacks: String,
+    /// Reads no release notes.
+    #[arg(long)]
+    offline: bool,
+    /// The configuration, for sources, words and always-step services.
+    #[arg(long)]
+    config: Option<PathBuf>,
+}
 
-pub(crate) async fn run(args: PlanArgs) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(args: Args, out: &Out) -> Outcome {
     if !args.repo.is_dir() {
-        eprintln!(
-            "bowline: {} is not a folder; name a checkout with --repo",
+        return Err(Failure::usage(format!(
+            "{} is not a folder; name a checkout with --repo",
             args.repo.display()
-        );
-        return Ok(ExitCode::from(USAGE));
+        )));
     }
-    let settings = match settings(&args) {
-        Ok(settings) => settings,
-        Err(faults) => {
-            eprintln!("bowline: the configuration is not right:\n{faults}");
-            return Ok(ExitCode::from(USAGE));
-        }
-    };
-    let wanted = match wanted(&args) {
-        Ok(wanted) => wanted,
-        Err(why) => {
-            eprintln!("bowline: {why}");
-            return Ok(ExitCode::from(USAGE));
-        }
-    };
+    let settings = settings(&args)
+        .map_err(|faults| Failure::usage(format!("the configuration is not right:\n{faults}")))?;
+    let wanted = wanted(&args).map_err(Failure::usage)?;
     let rules = analyzer::rules(&settings);
     let tree = DirTree::open(&args.repo)
         .with_context(|| format!("failed to read {}", args.repo.display()))?;
     let options = Options {
         stacks: args.stacks.clone(),
     };
-    let found = match sites::find(&tree, &options, &wanted, "", None) {
-        Ok(found) => found,
-        Err(reason) => return Ok(refused(reason)),
-    };
+    let found = sites::find(&tree, &options, &wanted, "", None).map_err(refused)?;
     if !rules.service(&found.service).allow {
         // The plan itself says so, before anybody is asked for release notes.
-        if let Err(reason) = whole(&rules, &found, &wanted, &Way::default()) {
-            return Ok(refused(reason));
-        }
+        whole(&rules, &found, &wanted, &Way::default()).map_err(refused)?;
     }
     let edits = terraform::edit(&tree, &found.sites).context("failed to derive the edit")?;
     let diff = terraform::diff(&edits);
-    let (text, way) = match args.output {
-        Output::Diff => (diff, Way::default()),
-        Output::Text => {
-            let way = way(&args, &settings, &rules, &found, &wanted).await;
-            let mut text = head(&found, &wanted);
-            text.push_str(&judged(&rules, &found, &wanted, way.as_ref()));
-            text.push_str(&format!("\n{diff}"));
-            (text, way.unwrap_or_default())
-        }
+    let way = match out.format {
+        Format::Diff => Ok(Way::default()),
+        Format::Text | Format::Json => way(&args, &settings, &rules, &found, &wanted).await,
     };
-    print(&text).context("failed to write the plan to stdout")?;
-    if let Err(reason) = whole(&rules, &found, &wanted, &way) {
-        eprintln!(
-            "note: the running Bowline would not do this by itself: {}",
-            job::describe(&job::Body::Skipped(reason))
-        );
+    let nothing = Way::default();
+    let not_by_itself = whole(&rules, &found, &wanted, way.as_ref().unwrap_or(&nothing))
+        .err()
+        .map(in_words);
+    if out.format == Format::Diff {
+        write(&diff)?;
+    } else {
+        let judged = judge(&rules, &found, &wanted, way.as_ref());
+        out.answer(
+            |_| format!("{}{}\n{diff}", head(&found, &wanted), judged.text()),
+            || judged.json(&found, &wanted, &diff, not_by_itself.clone()),
+        )?;
+    }
+    if let Some(why) = not_by_itself {
+        note(&format!(
+            "note: the running Bowline would not do this by itself: {why}"
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn refused(reason: SkipReason) -> ExitCode {
-    eprintln!("refused: {}", job::describe(&job::Body::Skipped(reason)));
-    ExitCode::from(REFUSED)
+fn refused(reason: SkipReason) -> Failure {
+    Failure::refused(format!("refused: {}", in_words(reason)))
+}
+
+fn in_words(reason: SkipReason) -> String {
+    job::describe(&job::Body::Skipped(reason))
 }
 
 /// The plan as the analyzer would append it.
@@ -92,37 +110,20 @@ fn whole(
     planning::plan(rules, "", "", found, wanted.target(), way)
 }
 
-/// Writes the answer; a reader that had enough of it is no failure.
-fn print(text: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        done => done,
-    }
-}
-
 /// The configuration, or the defaults in observe mode: planning needs nothing that must be given.
-fn settings(args: &PlanArgs) -> Result<Settings, runtime::config::Faults> {
+fn settings(args: &Args) -> Result<Settings, runtime::config::Faults> {
     match &args.config {
         Some(file) => Settings::load(&Sources::of_process(Some(file), Vec::new())),
         None => Ok(Settings::default()),
     }
 }
 
-fn wanted(args: &PlanArgs) -> Result<Wanted, String> {
+fn wanted(args: &Args) -> Result<Wanted, String> {
     if let Some(chart) = &args.chart {
         let [name, version] = chart.as_slice() else {
             return Err("--chart takes a name and a version".to_owned());
         };
-        let plain = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
-        if version.is_empty() || !version.chars().all(plain) {
-            return Err(format!(
-                "{version:?} is no chart version: use letters, digits, `.`, `_`, `-` and `+`"
-            ));
-        }
-        if name.is_empty() || !name.chars().all(|c| plain(c) || "/:".contains(c)) {
-            return Err(format!("{name:?} is no name of a chart"));
-        }
+        asked::chart(name, version)?;
         return Ok(Wanted::Chart {
             name: name.clone(),
             version: version.clone(),
@@ -131,16 +132,7 @@ fn wanted(args: &PlanArgs) -> Result<Wanted, String> {
     let (Some(image), Some(tag)) = (&args.image, &args.tag) else {
         return Err("name an image and its wanted tag".to_owned());
     };
-    let parsed = version::ImageRef::parse(image).map_err(|error| error.to_string())?;
-    if parsed.tag.is_some() || parsed.digest.is_some() {
-        return Err(format!(
-            "`{image}` holds a tag or a digest already; give the image without it, then the tag"
-        ));
-    }
-    let with_tag = version::ImageRef::parse(&format!("{image}:{tag}"));
-    if !with_tag.is_ok_and(|all| all.digest.is_none() && all.tag.as_deref() == Some(tag)) {
-        return Err(format!("{tag:?}: {}", version::ParseError::Tag));
-    }
+    let parsed = asked::image(image, tag)?;
     Ok(Wanted::Image {
         repository: parsed.normalised(),
         tag: tag.clone(),
@@ -173,13 +165,21 @@ fn head(found: &sites::Sites, wanted: &Wanted) -> String {
     text
 }
 
-/// The risk with its evidence, and the steps; `way` says why it is not known otherwise.
-fn judged(
+/// The risk with its evidence, and the steps.
+struct Judged {
+    assessment: risk::Assessment,
+    /// None if nobody looked, and the notes would tell.
+    steps: Option<Vec<String>>,
+    to: String,
+}
+
+/// Judges the upgrade; `way` says why it is not known otherwise.
+fn judge(
     rules: &Rules,
     found: &sites::Sites,
     wanted: &Wanted,
     way: Result<&Way, &String>,
-) -> String {
+) -> Judged {
     let to = wanted.target();
     let nothing = Way::default();
     let service = rules.service(&found.service);
@@ -192,29 +192,83 @@ fn judged(
         }
         assessment.reasons.push(why.clone());
     }
-    let mut text = format!("\nrisk: {}\n", assessment.level);
-    for reason in &assessment.reasons {
-        text.push_str(&format!("  {reason}\n"));
-    }
-    for finding in &assessment.findings {
-        text.push_str(&format!(
-            "  {} `{}`: {}\n",
-            finding.version, finding.word, finding.quote
-        ));
-    }
     let steps = match way {
-        Err(_) if assessment.level == risk::Level::Caution => {
-            format!("every release in between, which the notes would tell; then {to}")
-        }
-        _ => planning::steps(assessment.level, way.unwrap_or(&nothing), to).join(", "),
+        Err(_) if assessment.level == risk::Level::Caution => None,
+        _ => Some(planning::steps(
+            assessment.level,
+            way.unwrap_or(&nothing),
+            to,
+        )),
     };
-    text.push_str(&format!("\nsteps: {steps}\n"));
-    text
+    Judged {
+        assessment,
+        steps,
+        to: to.to_owned(),
+    }
+}
+
+impl Judged {
+    fn text(&self) -> String {
+        let mut text = format!("\nrisk: {}\n", self.assessment.level);
+        for reason in &self.assessment.reasons {
+            text.push_str(&format!("  {reason}\n"));
+        }
+        for finding in &self.assessment.findings {
+            text.push_str(&format!(
+                "  {} `{}`: {}\n",
+                finding.version, finding.word, finding.quote
+            ));
+        }
+        let steps = match &self.steps {
+            None => format!(
+                "every release in between, which the notes would tell; then {}",
+                self.to
+            ),
+            Some(steps) => steps.join(", "),
+        };
+        text.push_str(&format!("\nsteps: {steps}\n"));
+        text
+    }
+
+    fn json(
+        &self,
+        found: &sites::Sites,
+        wanted: &Wanted,
+        diff: &str,
+        refused: Option<String>,
+    ) -> json::Plan {
+        let site = |site: &terraform::Site| json::Site {
+            path: site.path.clone(),
+            line: site.line,
+            address: site.address.clone(),
+            images: site.images.clone(),
+        };
+        let finding = |finding: &risk::Finding| json::Finding {
+            version: finding.version.clone(),
+            word: finding.word.clone(),
+            quote: finding.quote.clone(),
+        };
+        json::Plan {
+            service: found.service.clone(),
+            from: found.from.clone(),
+            to: wanted.target().to_owned(),
+            sites: found.sites.iter().map(site).collect(),
+            notes: found.notes.clone(),
+            risk: json::Risk {
+                level: self.assessment.level.to_string(),
+                reasons: self.assessment.reasons.clone(),
+                findings: self.assessment.findings.iter().map(finding).collect(),
+            },
+            steps: self.steps.clone(),
+            diff: diff.to_owned(),
+            refused,
+        }
+    }
 }
 
 /// The notes and releases in between, or a sentence that says why nobody looked.
 async fn way(
-    args: &PlanArgs,
+    args: &Args,
     settings: &Settings,
     rules: &Rules,
     found: &sites::Sites,

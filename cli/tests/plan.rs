@@ -266,7 +266,7 @@ fn a_refusal_is_code_3_and_says_where_and_why() {
         (
             "ghcr.io/nobody/nothing",
             "1.0.0",
-            "refused: no Terraform file names this image\n",
+            "refused: no Terraform file names this image; 20 .tf files were searched for ",
         ),
         (
             "coturn/coturn",

@@ -1,6 +1,11 @@
 //! `kill -9` of real processes at the worst moments: the end state is the same as without, with one
 //! commit, one Job, and every announcement.
 
+mod long;
+mod matrix;
+mod scenarios;
+mod stopping;
+
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -53,6 +58,32 @@ async fn an_executor_killed_between_push_and_pushed_adopts_its_commit() {
         as_if_nothing_had_happened(lab, &id).await
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_executor_that_loses_its_mirror_in_the_middle_of_a_push_pushes_once() {
+    // Whether the push that it was killed in landed or not.
+    for (hook, end) in [("post-receive", "exit 0"), ("pre-receive", "exit 1")] {
+        in_lab(Options::default(), async |lab| {
+            let (met, gate) = (lab.folder().join("met"), lab.folder().join("gate"));
+            let script = format!(
+                "#!/bin/sh\ntouch '{}'\nwhile [ ! -e '{}' ]; do sleep 0.05; done\n{end}\n",
+                met.display(),
+                gate.display()
+            );
+            lab.git.set_hook(hook, &script);
+            let id = lab.upgrade(PHPIPAM.0, PHPIPAM.1).await?;
+            lab.until("the push comes", || met.exists(), LIMIT).await?;
+            lab.kill9("executor")?;
+            lab.git.remove_hook(hook);
+            std::fs::write(&gate, "")?;
+            std::fs::remove_dir_all(lab.folder().join("data-executor"))?;
+            lab.spawn("executor")?;
+            lab.ended(&id, "Succeeded", AFTER_LOCK).await?;
+            as_if_nothing_had_happened(lab, &id).await
+        })
+        .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,5 @@
-use std::time::{Duration, Instant};
-
-use bowline_tests::in_lab;
-use testkit::lab::{Lab, Options};
-
-use crate::EBOOKS;
+use bowline_tests::{LIMIT, in_lab};
+use testkit::lab::Options;
 
 fn native(image: &str, status: &str) -> String {
     format!(r#"{{"status": "{status}", "image": "{image}"}}"#)
@@ -54,23 +50,19 @@ async fn bad_input_is_answered_clearly_and_leaves_nothing_half_done() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_nats_a_webhook_is_told_so_and_is_not_accepted() {
-    let mut lab = Lab::start(Options::default()).await.unwrap();
-    lab.nats.kill().await.unwrap();
-    let began = Instant::now();
-    let answer = lab.webhook(EBOOKS.0, EBOOKS.1, "new").await.unwrap();
-    assert_eq!(
-        (answer.status, answer.decision()),
-        (503, "unavailable"),
-        "{answer:?}"
-    );
-    assert!(
-        began.elapsed() < Duration::from_secs(9),
-        "{:?}",
-        began.elapsed()
-    );
-
-    lab.nats.restart().await.unwrap();
-    lab.listening().await.unwrap();
-    assert_eq!(lab.upgrades().await.unwrap(), []);
+async fn an_image_that_nobody_uses_is_skipped_with_what_was_searched() {
+    in_lab(Options::default(), async |lab| {
+        let id = lab.upgrade("ghcr.io/nobody/nothing", "1.0.0").await?;
+        let view = lab.ended(&id, "Skipped", LIMIT).await?;
+        let expected = "no Terraform file names this image; 20 .tf files were searched for \
+                        ghcr.io/nobody/nothing";
+        assert_eq!(view.reason, expected);
+        assert_eq!(lab.commits(), []);
+        // Its place in the rate window is free again, and the reason may change.
+        let again = lab.upgrade("ghcr.io/nobody/nothing", "1.0.0").await?;
+        assert_ne!(again, id);
+        lab.ended(&again, "Skipped", LIMIT).await?;
+        Ok(())
+    })
+    .await;
 }

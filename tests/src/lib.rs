@@ -19,29 +19,53 @@ static LABS: Semaphore = Semaphore::const_new(2);
 ///
 /// # Panics
 /// When the test fails; the lab then shows the logs of all processes.
-#[expect(clippy::panic, reason = "this is how a test fails")]
 pub async fn in_lab(options: Options, test: impl AsyncFnOnce(&Lab) -> anyhow::Result<()>) {
-    let Ok(_place) = LABS.acquire().await else {
-        panic!("the semaphore is never closed")
-    };
-    let lab = match Lab::start(options).await {
-        Ok(lab) => lab,
-        Err(error) => panic!("the lab does not start: {error:#}"),
-    };
-    let outcome = match test(&lab).await {
+    in_changing_lab(options, async |lab: &mut Lab| test(lab).await).await;
+}
+
+/// As [`in_lab`], for tests that stop and start what is around Bowline.
+///
+/// # Panics
+/// As [`in_lab`].
+#[expect(clippy::panic, reason = "this is how a test fails")]
+pub async fn in_changing_lab(
+    options: Options,
+    test: impl AsyncFnOnce(&mut Lab) -> anyhow::Result<()>,
+) {
+    if let Err(error) = try_in_lab(options, test).await {
+        panic!("{error:#}");
+    }
+}
+
+/// As [`in_lab`], for a test that is part of a larger one.
+///
+/// # Errors
+/// The test fails; the error ends with the logs of all processes.
+pub async fn try_in_lab(
+    options: Options,
+    test: impl AsyncFnOnce(&mut Lab) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let _place = LABS.acquire().await?;
+    let mut lab = Lab::start(options)
+        .await
+        .context("the lab does not start")?;
+    let outcome = match test(&mut lab).await {
         Ok(()) => finish(&lab).await.context("the test left something over"),
         failed => failed,
     };
-    if let Err(error) = outcome {
-        panic!("{error:#}");
-    }
+    outcome.map_err(|error| anyhow::anyhow!("{error:#}\n{}", lab.logs()))
 }
 
 /// Fails on unread announcements, unacknowledged work, upgrades that are not over, and claims or
 /// locks that are still held. What is stuck may keep its service's slot.
 async fn finish(lab: &Lab) -> anyhow::Result<()> {
     lab.nothing_left().await?;
-    let log = JetStream::connect(&lab.nats.url(), Settings::new("lab")).await?;
+    let (url, token) = lab.nats_address()?;
+    let settings = Settings {
+        token,
+        ..Settings::new("lab")
+    };
+    let log = JetStream::connect(&url, settings).await?;
     for view in lab.upgrades().await? {
         let id = UpgradeId::parse(&view.id)?;
         let history = log.read(&id).await?.context("an upgrade has no log")?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::suites::{self, Suite};
-use crate::{codegen, shell, tidy};
+use crate::{codegen, programs, shell, tidy};
 
 pub(crate) const FORMAT: Suite = Suite {
     name: "format",
@@ -24,9 +24,29 @@ pub(crate) const CLIPPY: Suite = Suite {
     run: clippy,
 };
 
+/// What programs of others judge; they are installed when they are missing.
+pub(crate) const SUPPLIES: [Suite; 3] = [
+    Suite {
+        name: "typos",
+        run: programs::typos,
+    },
+    Suite {
+        name: "machete",
+        run: programs::machete,
+    },
+    Suite {
+        name: "deny",
+        run: programs::deny,
+    },
+];
+
 /// Runs the checks.
 pub(crate) fn run(root: &Path) -> Result<()> {
-    suites::run_all(root, &[FORMAT, GENERATED, TIDY, CLIPPY])
+    let [typos, machete, deny] = SUPPLIES;
+    suites::run_all(
+        root,
+        &[FORMAT, GENERATED, TIDY, CLIPPY, typos, machete, deny],
+    )
 }
 
 fn format(root: &Path) -> Result<()> {

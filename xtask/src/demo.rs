@@ -4,9 +4,11 @@
 //! stubs that behave like the real ones. The verdicts are read from git and the stub cluster.
 
 mod expectations;
+mod keep;
+mod own;
 mod timeline;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -40,6 +42,20 @@ const ANNOUNCED: [(&str, &str, &str); 6] = [
     ),
 ];
 
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Keep everything running after the show, for requests of your own, until Ctrl-C.
+    #[arg(long)]
+    keep: bool,
+    /// No show, but a copy of this repository's committed HEAD, and a cluster that runs what it
+    /// says, for requests of your own, until Ctrl-C. Nothing is written to the repository.
+    #[arg(long, value_name = "PATH")]
+    repo: Option<PathBuf>,
+    /// The folder with one folder per stack in that repository.
+    #[arg(long, default_value = "stacks", requires = "repo")]
+    stacks: String,
+}
+
 /// What the webhook said to what is no upgrade of its own.
 struct Answers {
     first: String,
@@ -47,17 +63,22 @@ struct Answers {
     skipped: Answered,
 }
 
-/// Builds what is missing, runs the demo and judges it.
-pub(crate) fn run(root: &Path) -> Result<()> {
+/// Builds what is missing, runs the demo and judges it, or leaves it to whoever started it.
+pub(crate) fn run(root: &Path, args: Args) -> Result<()> {
     setup::run(root)?;
     println!("building the services ...");
     shell::stream(shell::cargo(root).args(["build", "--quiet", "--workspace", "--bins"]))?;
     tokio::runtime::Runtime::new()
         .context("failed to start the runtime")?
-        .block_on(show())
+        .block_on(async {
+            match &args.repo {
+                None => show(args.keep).await,
+                Some(repository) => own::run(repository, &args.stacks).await,
+            }
+        })
 }
 
-async fn show() -> Result<()> {
+async fn show(keep: bool) -> Result<()> {
     explain();
     let options = Options {
         max_upgrades: 5,
@@ -67,7 +88,8 @@ async fn show() -> Result<()> {
     };
     let began = Instant::now();
     let lab = Lab::start(options).await?;
-    let answers = match play(&lab).await {
+    let mut timeline = Timeline::default();
+    let answers = match play(&lab, &mut timeline).await {
         Ok(answers) => answers,
         Err(error) => {
             eprintln!("\nThe ends of the logs:\n{}", lab.logs());
@@ -75,7 +97,14 @@ async fn show() -> Result<()> {
         }
     };
     println!("\nThe demo took {:.0} s.", began.elapsed().as_secs_f64());
-    judge(&lab, &answers)
+    let judged = judge(&lab, &answers);
+    if keep {
+        if let Err(error) = &judged {
+            eprintln!("error: {error:#}");
+        }
+        keep::until_interrupted(&lab, &mut timeline, ("owntracks/recorder", "1.0.1")).await?;
+    }
+    judged
 }
 
 fn explain() {
@@ -97,10 +126,9 @@ fn explain() {
     );
 }
 
-async fn play(lab: &Lab) -> Result<Answers> {
+async fn play(lab: &Lab, timeline: &mut Timeline) -> Result<Answers> {
     lab.cluster.image_behaviour(CRASHING, Behaviour::CrashLoop);
-    let mut timeline = Timeline::default();
-    let answers = announce(lab, &mut timeline).await?;
+    let answers = announce(lab, timeline).await?;
     let start = Instant::now();
     loop {
         timeline.look(lab).await?;

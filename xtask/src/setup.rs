@@ -77,7 +77,7 @@ fn says_version(output: &str) -> bool {
         .any(|word| word.trim_start_matches('v') == VERSION)
 }
 
-fn start_afresh(folder: &Path) -> Result<()> {
+pub(crate) fn start_afresh(folder: &Path) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder)
             .with_context(|| format!("failed to empty {}", folder.display()))?;
@@ -150,7 +150,7 @@ fn find(folder: &Path, name: &str) -> Result<Option<PathBuf>> {
 }
 
 #[cfg(unix)]
-fn make_executable(file: &Path) -> Result<()> {
+pub(crate) fn make_executable(file: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
 
     fs::set_permissions(file, fs::Permissions::from_mode(0o755))
@@ -158,7 +158,7 @@ fn make_executable(file: &Path) -> Result<()> {
 }
 
 #[cfg(not(unix))]
-fn make_executable(_file: &Path) -> Result<()> {
+pub(crate) fn make_executable(_file: &Path) -> Result<()> {
     Ok(())
 }
 

@@ -8,9 +8,14 @@ use crate::check::{CLIPPY, FORMAT, GENERATED, TIDY};
 use crate::suites::{self, Suite};
 use crate::{setup, shell};
 
-/// Runs all suites. The cheap ones come first, so that a slip is seen early.
+/// Runs all suites.
 pub(crate) fn run(root: &Path) -> Result<()> {
-    let suites = [
+    suites::run_all(root, &suites())
+}
+
+/// The suites. The cheap ones come first, so that a slip is seen early.
+pub(crate) fn suites() -> Vec<Suite> {
+    vec![
         Suite {
             name: "setup",
             run: setup::run,
@@ -31,8 +36,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
             run: doctests,
         },
         CLIPPY,
-    ];
-    suites::run_all(root, &suites)
+    ]
 }
 
 /// Builds all targets: with the features the tests use, so that nothing is built twice, and with

@@ -53,15 +53,7 @@ pub async fn take(
     class: Class,
 ) -> Result<Taken, Unavailable> {
     let key = claim.key();
-    let me = Waiter {
-        party: Party {
-            id: history.id.as_str().to_owned(),
-            step: history.state.step,
-            seq: history.sequence(),
-        },
-        class,
-        since_ms: log.now_ms(),
-    };
+    let me = me(log, history, class);
     for _ in 0..ATTEMPTS {
         let (revision, record) = read(log, &key).await?;
         let mut verdicts = Verdicts::new();
@@ -102,6 +94,37 @@ fn told(log: &dyn Log, place: decide::Place) -> Taken {
     }
 }
 
+/// Takes the claim from a holder that still needs it, for the head of its queue. False if the record
+/// says otherwise by now; safe to repeat. The caller says why the holder can do without it.
+///
+/// # Errors
+/// [`Unavailable`] if the record cannot be read or written.
+pub async fn take_over(
+    log: &dyn Log,
+    claim: &Claim,
+    history: &History,
+    holder: &UpgradeId,
+) -> Result<bool, Unavailable> {
+    let key = claim.key();
+    let me = Party {
+        id: history.id.as_str().to_owned(),
+        step: history.state.step,
+        seq: history.sequence(),
+    };
+    for _ in 0..ATTEMPTS {
+        let (revision, record) = read(log, &key).await?;
+        let Some(changed) = record.taken_over(holder.as_str(), &me) else {
+            return Ok(false);
+        };
+        if write(log, &key, revision, &changed).await? {
+            return Ok(true);
+        }
+    }
+    Err(Unavailable::new(format!(
+        "the claim {key} is changed too often"
+    )))
+}
+
 /// Who holds the claim, and for which step.
 ///
 /// # Errors
@@ -116,6 +139,50 @@ pub async fn holder(log: &dyn Log, claim: &Claim) -> Result<Option<(UpgradeId, u
     };
     let verdict = verdict(log, claim, log.read(&id).await?.as_ref(), &id, &party).await?;
     Ok((verdict != Verdict::Invalid).then_some((id, party.step)))
+}
+
+/// Who queues for the claim, in the order in which it is served. Not judged: a leftover may be among
+/// them, so read the log of whoever matters.
+///
+/// # Errors
+/// [`Unavailable`] if the record cannot be read.
+pub async fn queue(log: &dyn Log, claim: &Claim) -> Result<Vec<UpgradeId>, Unavailable> {
+    let (_, record) = read(log, &claim.key()).await?;
+    let ids = record.queue.iter().map(|waiter| &waiter.party.id);
+    Ok(ids.filter_map(|id| UpgradeId::parse(id).ok()).collect())
+}
+
+/// Gives the claim back and stays in front of all other upgrades in its queue. For whoever holds it
+/// and has to wait for something else, so that an undo need not wait with it.
+///
+/// # Errors
+/// [`Unavailable`] if the record cannot be read or written.
+pub async fn step_down(log: &dyn Log, claim: &Claim, history: &History) -> Result<(), Unavailable> {
+    let key = claim.key();
+    let me = me(log, history, Class::Forward);
+    for _ in 0..ATTEMPTS {
+        let (revision, record) = read(log, &key).await?;
+        let changed = record.clone().stepped_down(&me);
+        if changed == record || write(log, &key, revision, &changed).await? {
+            return Ok(());
+        }
+    }
+    Err(Unavailable::new(format!(
+        "the claim {key} is changed too often"
+    )))
+}
+
+/// The entry of an upgrade at its current step.
+fn me(log: &dyn Log, history: &History, class: Class) -> Waiter {
+    Waiter {
+        party: Party {
+            id: history.id.as_str().to_owned(),
+            step: history.state.step,
+            seq: history.sequence(),
+        },
+        class,
+        since_ms: log.now_ms(),
+    }
 }
 
 /// Gives the claim or the place in its queue back. A courtesy to whoever waits: without it, they

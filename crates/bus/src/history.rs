@@ -13,6 +13,8 @@ pub struct Entry {
     pub next: Owner,
     /// What happened.
     pub fact: Fact,
+    /// The span that made it, as a W3C `traceparent`; none where nothing was traced.
+    pub traceparent: Option<String>,
 }
 
 /// The whole log of one upgrade, folded; never empty.

@@ -1,10 +1,10 @@
 //! The log on NATS JetStream.
 
-mod append;
 mod direct;
 mod follow;
 mod inbox;
 mod kv;
+mod publish;
 mod pull;
 mod set_up;
 
@@ -19,7 +19,10 @@ use bytes::Bytes;
 use job::{Body, Owner, UpgradeId};
 
 use crate::subject::Names;
-use crate::{AppendError, Bucket, Follow, History, Inbox, Log, PutError, Settings, Unavailable};
+use crate::{
+    AppendError, Backlog, Bucket, Follow, History, Inbox, Log, PutError, Settings, Unavailable,
+    append, metrics, records,
+};
 
 const UPGRADES: &str = "UPGRADES";
 const ARCHIVE: &str = "ARCHIVE";
@@ -37,6 +40,20 @@ pub struct JetStream {
     settings: Settings,
 }
 
+/// The address without what stands before its `@`, and that: a user with a password, or a token.
+/// The client's own messages show the address as it was given.
+fn apart(url: &str) -> (String, Option<(String, Option<String>)>) {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("nats", url));
+    let Some((user, host)) = rest.rsplit_once('@') else {
+        return (url.to_owned(), None);
+    };
+    let user = match user.split_once(':') {
+        Some((user, password)) => (user.to_owned(), Some(password.to_owned())),
+        None => (user.to_owned(), None),
+    };
+    (format!("{scheme}://{host}"), Some(user))
+}
+
 impl JetStream {
     /// Begins to connect and goes on trying in the background, also after every loss.
     ///
@@ -50,10 +67,17 @@ impl JetStream {
             ))
         })?;
         let mut options = ConnectOptions::new();
-        if let Some(credentials) = &settings.credentials {
-            options = options.credentials(credentials).map_err(|error| {
-                Unavailable::because("failed to read the NATS credentials", error)
-            })?;
+        if let Some(seed) = &settings.nkey_seed {
+            options = options.nkey(seed.trim().to_owned());
+        }
+        let (servers, user) = apart(url);
+        match user {
+            Some((user, Some(password))) => options = options.user_and_password(user, password),
+            Some((token, None)) => options = options.token(token),
+            None => {}
+        }
+        if let Some(token) = &settings.token {
+            options = options.token(token.clone());
         }
         let client = options
             .name(format!("bowline {}", settings.instance))
@@ -62,7 +86,7 @@ impl JetStream {
             .retry_on_initial_connect()
             .reconnect_delay_callback(reconnect_delay)
             .event_callback(async |event| report(&event))
-            .connect(url)
+            .connect(servers)
             .await
             .map_err(|error| Unavailable::because("failed to connect to NATS", error))?;
         let context = jetstream::ContextBuilder::new()
@@ -82,6 +106,15 @@ impl JetStream {
     /// [`Unavailable`] if the server cannot be asked, or refuses.
     pub async fn set_up(&self) -> Result<(), Unavailable> {
         set_up::set_up(self).await
+    }
+
+    /// Whether the log is there and may be read, whoever has set it up.
+    ///
+    /// # Errors
+    /// [`Unavailable`] if it is not.
+    pub async fn check(&self) -> Result<(), Unavailable> {
+        let nobody = UpgradeId::derive(&self.settings.instance, "", "", "", 0);
+        direct::read(self, &nobody).await.map(drop)
     }
 
     /// Whether the server is connected at the moment.
@@ -118,8 +151,14 @@ fn reconnect_delay(attempts: usize) -> Duration {
 
 fn report(event: &Event) {
     match event {
-        Event::Connected => tracing::info!("connected to NATS"),
-        Event::Disconnected => tracing::warn!("lost the connection to NATS"),
+        Event::Connected => {
+            metrics::connected(true);
+            tracing::info!("connected to NATS");
+        }
+        Event::Disconnected => {
+            metrics::connected(false);
+            tracing::warn!("lost the connection to NATS");
+        }
         Event::LameDuckMode | Event::Draining | Event::Closed => tracing::info!(%event, "NATS"),
         Event::SlowConsumer(_) | Event::ServerError(_) | Event::ClientError(_) => {
             tracing::warn!(%event, "NATS");
@@ -146,12 +185,16 @@ impl Log for JetStream {
         inbox::open(self, owner).await
     }
 
+    async fn backlog(&self, owner: Owner) -> Result<Option<Backlog>, Unavailable> {
+        inbox::backlog(self, owner).await.map(Some)
+    }
+
     async fn follow(&self, durable: Option<&str>) -> Result<Box<dyn Follow>, Unavailable> {
         follow::open(self, durable).await
     }
 
     async fn get(&self, bucket: Bucket, key: &str) -> Result<Option<(u64, Vec<u8>)>, Unavailable> {
-        kv::get(self, bucket, key).await
+        records::get(self, bucket, key).await
     }
 
     async fn list(&self, bucket: Bucket) -> Result<Vec<(String, Vec<u8>)>, Unavailable> {
@@ -165,7 +208,7 @@ impl Log for JetStream {
         expected_revision: u64,
         value: &[u8],
     ) -> Result<u64, PutError> {
-        kv::put(self, bucket, key, expected_revision, value, None).await
+        records::put(self, bucket, key, expected_revision, value, None).await
     }
 
     async fn put_expiring(
@@ -176,7 +219,7 @@ impl Log for JetStream {
         value: &[u8],
         ttl: Duration,
     ) -> Result<u64, PutError> {
-        kv::put(self, bucket, key, expected_revision, value, Some(ttl)).await
+        records::put(self, bucket, key, expected_revision, value, Some(ttl)).await
     }
 
     async fn delete(
@@ -185,12 +228,12 @@ impl Log for JetStream {
         key: &str,
         expected_revision: u64,
     ) -> Result<(), PutError> {
-        kv::delete(self, bucket, key, expected_revision).await
+        records::delete(self, bucket, key, expected_revision).await
     }
 
     async fn intake(&self, record: &[u8]) -> Result<(), Unavailable> {
         let payload = Bytes::copy_from_slice(record);
-        append::store(
+        publish::store(
             self,
             self.names.intake(),
             async_nats::HeaderMap::new(),
@@ -207,7 +250,7 @@ impl Log for JetStream {
     async fn archive(&self, id: &UpgradeId, summary: &[u8]) -> Result<(), Unavailable> {
         let payload = Bytes::copy_from_slice(summary);
         let subject = self.names.archive(id.as_str());
-        append::store(self, subject, async_nats::HeaderMap::new(), payload)
+        publish::store(self, subject, async_nats::HeaderMap::new(), payload)
             .await?
             .stored("archive a summary")?;
         let stream = self
@@ -257,5 +300,30 @@ impl JetStream {
             .await
             .map(|_status| ())
             .map_err(|error| Unavailable::because("no consumer", error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::apart;
+
+    #[test]
+    fn credentials_are_no_part_of_the_address() {
+        let user = |name: &str, password: Option<&str>| {
+            Some((name.to_owned(), password.map(str::to_owned)))
+        };
+        for (url, address, expected) in [
+            ("nats://nats:4222", "nats://nats:4222", None),
+            ("nats:4222", "nats:4222", None),
+            (
+                "nats://me:hu@sh@nats:4222",
+                "nats://nats:4222",
+                user("me", Some("hu@sh")),
+            ),
+            ("tls://hush@nats", "tls://nats", user("hush", None)),
+            ("me:hush@nats", "nats://nats", user("me", Some("hush"))),
+        ] {
+            assert_eq!(apart(url), (address.to_owned(), expected), "{url}");
+        }
     }
 }

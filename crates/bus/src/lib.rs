@@ -15,23 +15,43 @@ mod history;
 mod settings;
 mod subject;
 
+mod append;
+mod records;
+mod store;
+
 mod jetstream;
 
+mod memory;
+
+mod fault;
+pub mod metrics;
+pub mod trace;
+
 mod hands;
+mod suspects;
 mod work;
 
+pub mod circuit;
 mod claims;
+mod controls;
+mod flight;
 mod lock;
 mod window;
 
-pub use claims::{Class, Taken, holder, release, take};
+pub use circuit::CircuitSettings;
+pub use claims::{Class, Taken, holder, queue, release, step_down, take, take_over};
+pub use controls::{
+    Limits, Pause, Scope, forget_limits, limits, pause, paused, pauses, resume, set_limits,
+};
 pub use error::{AppendError, PutError, Unavailable};
+pub use flight::board;
 pub use history::{Entry, History};
 pub use jetstream::{ANNOUNCER, JetStream};
 pub use lock::Lease;
-pub use log::{Bucket, Delivery, Follow, Followed, Handle, Inbox, Log};
+pub use log::{Backlog, Bucket, Delivery, Follow, Followed, Handle, Inbox, Log};
+pub use memory::{Faults, Memory, Rates, VirtualClock};
 pub use settings::{Clock, Settings, SystemClock};
-pub use window::{Admission, WindowSettings, admit};
+pub use window::{Admission, Window, WindowSettings, admit, reopen, window};
 pub use work::{Outcome, Work, WorkError, run_owner};
 
 #[cfg(test)]

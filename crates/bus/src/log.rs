@@ -68,6 +68,11 @@ pub trait Log: Send + Sync + 'static {
     /// Opens the owner's inbox; all replicas of an owner share one.
     async fn inbox(&self, owner: Owner) -> Result<Box<dyn Inbox>, Unavailable>;
 
+    /// How much an owner has before it, in all its replicas; none where nobody counts.
+    async fn backlog(&self, _owner: Owner) -> Result<Option<Backlog>, Unavailable> {
+        Ok(None)
+    }
+
     /// Follows every fact of every upgrade: by name, from where the name has got to (a new name
     /// starts at what comes next), or without, from the beginning.
     async fn follow(&self, durable: Option<&str>) -> Result<Box<dyn Follow>, Unavailable>;
@@ -126,6 +131,15 @@ pub trait Log: Send + Sync + 'static {
     }
 }
 
+/// What an owner has before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// Facts that wait for a free worker.
+    pub undelivered: u64,
+    /// Facts that are in hand, or wait to be looked at again.
+    pub unanswered: u64,
+}
+
 /// Where an owner's work arrives.
 #[async_trait]
 pub trait Inbox: Send {
@@ -151,6 +165,10 @@ pub trait Follow: Send {
 
     /// How many facts were there to be followed when it was opened.
     fn backlog(&self) -> u64;
+
+    /// Hands back what was fetched and not taken, so that the next one with this name need not wait
+    /// for it.
+    async fn close(self: Box<Self>);
 }
 
 /// A delivered fact that is not answered yet.
@@ -164,6 +182,8 @@ pub struct Delivery {
     pub sequence: u64,
     /// How often it was delivered before.
     pub redelivered: u64,
+    /// The span that made the fact, as a W3C `traceparent`.
+    pub traceparent: Option<String>,
     /// Answers it.
     pub handle: Box<dyn Handle>,
 }

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -27,8 +28,10 @@ pub struct Settings {
     /// In front of every name, so that several installations can share a server.
     /// Letters, digits, `-` and `_`.
     pub instance: String,
-    /// The contents of a NATS credentials file, if the server wants one.
-    pub credentials: Option<String>,
+    /// The seed of the nkey to log in with, if the server wants one.
+    pub nkey_seed: Option<String>,
+    /// The token that the server asks for, if it does. Kept out of the address, which gets logged.
+    pub token: Option<String>,
     /// Copies of every stream and bucket: 1 or 3.
     pub replicas: usize,
     /// A delivery that shows no sign of life for so long is delivered again.
@@ -53,6 +56,11 @@ pub struct Settings {
     pub cache_age: Duration,
     /// How long received webhooks are kept.
     pub intake_age: Duration,
+    /// A folder of this process where each owner notes what it has in hand. Without it, a message
+    /// that kills its process does so for ever.
+    pub in_hand: Option<PathBuf>,
+    /// How often an owner's backlog is asked for, for `/metrics`.
+    pub backlog_every: Duration,
     /// Wall time.
     pub clock: Arc<dyn Clock>,
 }
@@ -63,7 +71,8 @@ impl Settings {
     pub fn new(instance: impl Into<String>) -> Settings {
         Settings {
             instance: instance.into(),
-            credentials: None,
+            nkey_seed: None,
+            token: None,
             replicas: 1,
             ack_wait: Duration::from_secs(30),
             progress: Duration::from_secs(10),
@@ -76,6 +85,8 @@ impl Settings {
             claim_others: Duration::from_secs(30),
             cache_age: Duration::from_secs(24 * 3600),
             intake_age: Duration::from_secs(30 * 24 * 3600),
+            in_hand: None,
+            backlog_every: Duration::from_secs(15),
             clock: Arc::new(SystemClock),
         }
     }

@@ -5,13 +5,17 @@ mod decide;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use job::{Body, Phase, State, UpgradeId};
 
 use self::decide::{Record, Standing};
-use crate::{AppendError, Bucket, History, Log, PutError, Unavailable};
+use crate::{AppendError, Bucket, History, Log, PutError, Unavailable, controls};
 
 /// How often a record or a log that others change at the same time is read again.
 const ATTEMPTS: usize = 50;
+/// So many logs are read at the same time.
+const READS: usize = 16;
 
 /// How many upgrades a repository admits, and within which time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +35,22 @@ pub struct Admission {
     pub held: Vec<UpgradeId>,
 }
 
+/// A repository's rate window as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// The limits in force.
+    pub settings: WindowSettings,
+    /// Whether a person has set one of them.
+    pub overridden: bool,
+    /// When it began, in milliseconds since the Unix epoch; none if no window is open.
+    pub started_ms: Option<i64>,
+    /// Who has a place, and who waits for one.
+    pub admission: Admission,
+}
+
 /// Lets in whoever has a place, first the newcomer's forerunners, then the newcomer, and appends
-/// `admitted` or `held` to whoever lacks it. Safe to repeat at any time.
+/// `admitted` or `held` to whoever lacks it. Safe to repeat at any time. What people have set goes
+/// before the configured limits.
 ///
 /// # Errors
 /// [`Unavailable`] if the record or a log cannot be read or written; what was decided stands, and
@@ -40,22 +58,75 @@ pub struct Admission {
 pub async fn admit(
     log: &dyn Log,
     repository: &str,
-    settings: WindowSettings,
+    configured: WindowSettings,
     newcomer: Option<&UpgradeId>,
+) -> Result<Admission, Unavailable> {
+    change(log, repository, configured, newcomer, false).await
+}
+
+/// Begins a new window: whoever was admitted gives the place back, and those who wait move up.
+///
+/// # Errors
+/// As [`admit`].
+pub async fn reopen(
+    log: &dyn Log,
+    repository: &str,
+    configured: WindowSettings,
+) -> Result<Admission, Unavailable> {
+    change(log, repository, configured, None, true).await
+}
+
+/// The window as it is, changing nothing.
+///
+/// # Errors
+/// [`Unavailable`] if it cannot be read.
+pub async fn window(
+    log: &dyn Log,
+    repository: &str,
+    configured: WindowSettings,
+) -> Result<Window, Unavailable> {
+    let limits = controls::limits(log, repository).await?;
+    let settings = limits.over(configured);
+    let (_, record) = read(log, &key(repository)).await?;
+    let open = !record.admitted.is_empty() && !decide::expired(&record, log.now_ms(), settings);
+    Ok(Window {
+        settings,
+        overridden: settings != configured,
+        started_ms: open.then_some(record.start_ms),
+        admission: Admission {
+            admitted: if open {
+                parsed(&record.admitted)
+            } else {
+                Vec::new()
+            },
+            held: parsed(&record.held),
+        },
+    })
+}
+
+async fn read(log: &dyn Log, key: &str) -> Result<(u64, Record), Unavailable> {
+    let Some((revision, bytes)) = log.get(Bucket::Windows, key).await? else {
+        return Ok((0, Record::default()));
+    };
+    let record = serde_json::from_slice(&bytes)
+        .map_err(|error| Unavailable::because(format!("the window {key} cannot be read"), error))?;
+    Ok((revision, record))
+}
+
+async fn change(
+    log: &dyn Log,
+    repository: &str,
+    configured: WindowSettings,
+    newcomer: Option<&UpgradeId>,
+    anew: bool,
 ) -> Result<Admission, Unavailable> {
     let key = key(repository);
     for _ in 0..ATTEMPTS {
-        let (revision, record) = match log.get(Bucket::Windows, &key).await? {
-            None => (0, Record::default()),
-            Some((revision, bytes)) => {
-                let record = serde_json::from_slice(&bytes).map_err(|error| {
-                    Unavailable::because(format!("the window {key} cannot be read"), error)
-                })?;
-                (revision, record)
-            }
-        };
+        // Read each time: a limit that is set now counts for whoever loses the race.
+        let settings = controls::limits(log, repository).await?.over(configured);
+        let (revision, record) = read(log, &key).await?;
         let standings = look(log, &record, settings.max, newcomer).await?;
-        let decided = decide::decide(&record, log.now_ms(), settings, newcomer, &standings);
+        let decided = decide::decide(&record, log.now_ms(), settings, newcomer, anew, &standings);
         if decided != record {
             let bytes = serde_json::to_vec(&decided).map_err(|error| {
                 Unavailable::because(format!("the window {key} cannot be written"), error)
@@ -117,8 +188,13 @@ async fn look(
 ) -> Result<HashMap<String, Standing>, Unavailable> {
     let mut standings = HashMap::new();
     let newcomer = newcomer.map(|id| id.as_str().to_owned());
-    for id in record.admitted.iter().chain(&newcomer) {
-        standings.insert(id.clone(), standing(log, id).await?);
+    // Many may have a place, and reading one after the other would be most of what admitting takes.
+    let placed = record.admitted.iter().chain(&newcomer).cloned();
+    // In boxes, because the compiler cannot tell else that these may go to another thread.
+    let reads: Vec<BoxFuture<'_, _>> = placed.map(|id| named(log, id).boxed()).collect();
+    let mut reads = stream::iter(reads).buffer_unordered(READS);
+    while let Some((id, standing)) = reads.try_next().await? {
+        standings.insert(id, standing);
     }
     let mut waiting = 0;
     for id in &record.held {
@@ -130,6 +206,11 @@ async fn look(
         standings.insert(id.clone(), standing);
     }
     Ok(standings)
+}
+
+async fn named(log: &dyn Log, id: String) -> Result<(String, Standing), Unavailable> {
+    let standing = standing(log, &id).await?;
+    Ok((id, standing))
 }
 
 async fn standing(log: &dyn Log, id: &str) -> Result<Standing, Unavailable> {

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use job::{Body, Command, Owner, Phase, UpgradeId};
@@ -9,8 +9,11 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use crate::fault;
 use crate::hands::Hands;
-use crate::{AppendError, Delivery, History, Inbox, Log, Settings, Unavailable};
+use crate::metrics::Nak;
+use crate::suspects::Suspects;
+use crate::{AppendError, Delivery, History, Inbox, Log, Settings, Unavailable, metrics, trace};
 
 /// How long a delivery waits for the one before it of the same upgrade.
 const SAME_UPGRADE: Duration = Duration::from_millis(100);
@@ -77,6 +80,9 @@ pub async fn run_owner(
     work: Arc<dyn Work>,
     stop: CancellationToken,
 ) {
+    let suspects = Suspects::open(log.settings().in_hand.as_deref(), owner);
+    metrics::serves(owner);
+    let counting = count_backlog(Arc::clone(&log), owner);
     let shared = Arc::new(Shared {
         log,
         owner,
@@ -84,17 +90,44 @@ pub async fn run_owner(
         hands: Hands::default(),
         failures: Failures::default(),
         latest: Latest::default(),
+        suspects,
     });
+    tokio::select! {
+        () = receive(&shared, workers, &stop) => {}
+        never = counting => never,
+    }
+}
+
+/// Tells `/metrics` what the owner has before it, for as long as it is polled.
+async fn count_backlog(log: Arc<dyn Log>, owner: Owner) -> ! {
+    let mut ticks = interval(log.settings().backlog_every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match log.backlog(owner).await {
+            Ok(Some(backlog)) => {
+                metrics::waiting(owner, backlog.undelivered, backlog.unanswered);
+            }
+            Ok(None) => {}
+            Err(error) => tracing::debug!(error = chain(&error), "the backlog is unknown"),
+        }
+    }
+}
+
+/// Opens the inbox again and again; returns when what was in hand at the stop is finished.
+async fn receive(shared: &Arc<Shared>, workers: usize, stop: &CancellationToken) {
+    let owner = shared.owner;
     let mut tasks = JoinSet::new();
     let mut failed = 0;
     while !stop.is_cancelled() {
         let opened = tokio::select! {
+            biased;
             () = stop.cancelled() => break,
             opened = shared.log.inbox(owner) => opened,
         };
         let error = match opened {
             Ok(mut inbox) => {
-                let ended = serve(&shared, &mut *inbox, workers.max(1), &mut tasks, &stop).await;
+                let ended = serve(shared, &mut *inbox, workers.max(1), &mut tasks, stop).await;
                 inbox.close().await;
                 match ended {
                     Ended::Stopped => break,
@@ -116,6 +149,7 @@ pub async fn run_owner(
         );
         let pause = backoff(shared.log.settings(), failed);
         tokio::select! {
+            biased;
             () = stop.cancelled() => break,
             () = sleep(pause) => {}
         }
@@ -141,16 +175,19 @@ async fn serve(
     loop {
         let free = workers.saturating_sub(tasks.len());
         tokio::select! {
+            biased;
             () = stop.cancelled() => return Ended::Stopped,
             Some(ended) = tasks.join_next() => seen(ended),
             delivered = inbox.next(free), if free > 0 => match delivered {
                 Ok(delivery) => {
                     served = true;
                     let shared = Arc::clone(shared);
+                    // Named as in `trace::DELIVERY`.
                     let span = tracing::info_span!(
                         "delivery", owner = shared.owner.as_str(), upgrade.id = %delivery.id,
                         fact.n = delivery.n,
                     );
+                    trace::adopt(&span, delivery.traceparent.as_deref());
                     tasks.spawn(async move { shared.handle(&delivery).await }.instrument(span));
                 }
                 Err(error) => return Ended::Lost { served, error },
@@ -173,26 +210,31 @@ struct Shared {
     hands: Hands,
     failures: Failures,
     latest: Latest,
+    suspects: Suspects,
 }
 
 /// How a delivery is answered.
 enum Answer {
     Ack,
-    Nak(Duration),
+    Nak(Duration, Nak),
 }
 
 impl Shared {
     async fn handle(&self, delivery: &Delivery) {
+        metrics::delivered(self.owner);
         let answer = match self.hands.take(&delivery.id, SAME_UPGRADE).await {
             Some(_in_hand) => self.answer(delivery).await,
-            None => Answer::Nak(self.log.settings().retry_first),
+            None => Answer::Nak(self.log.settings().retry_first, Nak::Busy),
         };
         let answered = match answer {
             Answer::Ack => {
                 self.failures.forget(delivery);
                 delivery.ack().await
             }
-            Answer::Nak(delay) => delivery.nak(delay).await,
+            Answer::Nak(delay, reason) => {
+                metrics::handed_back(self.owner, reason);
+                delivery.nak(delay).await
+            }
         };
         if let Err(error) = answered {
             // It comes again, and is judged by the log then.
@@ -211,6 +253,7 @@ impl Shared {
             }
         };
         let result: Result<Answer, WorkError> = tokio::select! {
+            biased;
             result = self.carry_on(delivery) => result,
             never = alive => never,
         };
@@ -221,13 +264,14 @@ impl Shared {
                 let pause = backoff(self.log.settings(), failures);
                 let pause = error.retry_after.map_or(pause, |least| least.max(pause));
                 tracing::warn!(%error, failures, ?pause, "a command failed");
-                Answer::Nak(pause)
+                Answer::Nak(pause, Nak::Failure)
             }
         }
     }
 
     async fn carry_on(&self, delivery: &Delivery) -> Result<Answer, WorkError> {
         let Some(history) = self.read(delivery).await? else {
+            self.suspects.clear(&delivery.id);
             return Ok(Answer::Ack);
         };
         let (next, command) = (history.state.next(), history.state.command());
@@ -241,17 +285,62 @@ impl Shared {
                 ),
             });
         };
+        let now_ms = self.log.now_ms();
+        let span = trace::command(self.owner, delivery, &history, command, now_ms);
+        let began = Instant::now();
+        let carrying = self.carry_out(delivery, history, command);
+        let result = carrying.instrument(span.clone()).await;
+        let outcome = match &result {
+            Ok(Answer::Nak(..)) => {
+                trace::waits(&span);
+                "waits"
+            }
+            Ok(Answer::Ack) => "answered",
+            Err(error) => {
+                trace::gave_up(&span, error);
+                "failed"
+            }
+        };
+        metrics::carried_out(self.owner, command, outcome, began.elapsed());
+        result
+    }
+
+    /// In the command's span.
+    async fn carry_out(
+        &self,
+        delivery: &Delivery,
+        history: History,
+        command: Command,
+    ) -> Result<Answer, WorkError> {
         if let Some(why) = too_long(&history) {
             return self.append(delivery, history, Body::Parked(why)).await;
         }
-        match self.work.carry_out(&history, command).await? {
-            Outcome::Append(body) => self.append(delivery, history, body).await,
+        if let Some(body) = self.suspects.answer(delivery, &history.state, command) {
+            let answer = self.append(delivery, history, body).await?;
+            self.suspects.clear(&delivery.id);
+            return Ok(answer);
+        }
+        let _alone = match self.suspects.alone() {
+            _ if history.state.tried == 0 => None,
+            Some(alone) => Some(alone),
+            None => return Ok(Answer::Nak(self.log.settings().retry_first, Nak::Wait)),
+        };
+        let _in_hand = self.suspects.hold(delivery);
+        match fault::carry_out(self.work.as_ref(), &history, command).await? {
+            Outcome::Append(body) => {
+                let answer = self.append(delivery, history, body).await?;
+                fault::appended(command);
+                Ok(answer)
+            }
             Outcome::Wait(delay) => {
                 self.failures.forget(delivery);
-                Ok(Answer::Nak(delay))
+                Ok(Answer::Nak(delay, Nak::Wait))
             }
             Outcome::Appended => match self.read(delivery).await? {
-                None => Ok(Answer::Ack),
+                None => {
+                    trace::ended_as("appended");
+                    Ok(Answer::Ack)
+                }
                 Some(_) => Err(WorkError {
                     retry_after: None,
                     message: format!("{command:?} left no answer in the log"),
@@ -299,11 +388,16 @@ impl Shared {
             {
                 Ok(history) => {
                     self.latest.note(&history);
+                    tracing::info!(fact = body.name(), "appended");
+                    trace::answered(&history);
                     return Ok(Answer::Ack);
                 }
                 Err(AppendError::Conflict) => match self.read(delivery).await? {
                     Some(again) => history = again,
-                    None => return Ok(Answer::Ack),
+                    None => {
+                        trace::ended_as("overtaken");
+                        return Ok(Answer::Ack);
+                    }
                 },
                 Err(AppendError::Illegal(illegal)) => {
                     tracing::error!(%illegal, "an answer may not follow");

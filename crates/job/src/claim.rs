@@ -128,10 +128,30 @@ pub fn needs(claim: &Claim, step: u32, state: &State) -> bool {
     }
 }
 
+/// Whether the upgrade counts among those that change the cluster now, or is about to begin. What
+/// waits for a person does not.
+#[must_use]
+pub fn in_flight(state: &State) -> bool {
+    match state.phase {
+        Phase::Planned | Phase::Approved => state.command() == Some(Command::TakeSlots),
+        Phase::Requested
+        | Phase::Held
+        | Phase::Admitted
+        | Phase::AwaitingApproval
+        | Phase::Replanning
+        | Phase::Stuck
+        | Phase::Parked
+        | Phase::Ended(_) => false,
+        _ => true,
+    }
+}
+
 /// From the queue until the end; what is stuck keeps its service closed.
 fn needs_slot(state: &State) -> bool {
     match state.phase {
-        Phase::Requested | Phase::Held | Phase::Admitted | Phase::AwaitingApproval => false,
+        Phase::Requested | Phase::Held | Phase::Admitted => false,
+        // A new plan may need approval in the middle of the way: the service stays closed.
+        Phase::AwaitingApproval => state.started,
         Phase::Planned => state.command() == Some(Command::TakeSlots),
         Phase::Ended(_) => false,
         _ => true,

@@ -4,7 +4,16 @@ use crate::{Body, SkipReason};
 #[must_use]
 pub fn describe(body: &Body) -> String {
     match body {
-        Body::Requested(request) => format!("{}:{}", request.image, request.tag),
+        Body::Requested(request) => {
+            let mut text = format!("{}:{}", request.image, request.tag);
+            if !request.by.is_empty() {
+                text.push_str(&format!(", by {}", request.by));
+            }
+            if let Some(before) = &request.retry_of {
+                text.push_str(&format!(", after {before}"));
+            }
+            text
+        }
         Body::Planned(plan) => format!(
             "{} {} -> {}, {}, {} step(s)",
             plan.service,
@@ -28,9 +37,14 @@ pub fn describe(body: &Body) -> String {
             .as_deref()
             .map_or_else(|| "nothing to revert".to_owned(), short),
         Body::CiPassed(run) => format!("pipeline {} {}", run.number, run.workflow),
+        Body::CiRestarting { number } => format!("pipeline {number} is started again"),
         Body::Applied { images } => images.values().cloned().collect::<Vec<String>>().join(", "),
         Body::FailingSince { evidence, .. } => evidence.clone(),
-        Body::Observed { seconds } => format!("{seconds} s"),
+        Body::Observed {
+            seconds,
+            paused,
+            why,
+        } => observed(*seconds, *paused, why),
         Body::RollbackRequested { cause, evidence } => format!("{cause:?}: {evidence}"),
         Body::Split { children } => children.join(", "),
         Body::Skipped(reason) => skipped(reason),
@@ -58,6 +72,17 @@ pub fn describe(body: &Body) -> String {
     }
 }
 
+fn observed(seconds: u32, paused: u32, why: &str) -> String {
+    let mut text = format!("{seconds} s");
+    if paused > 0 {
+        text.push_str(&format!(", stood still for {paused} s"));
+    }
+    if !why.is_empty() {
+        text.push_str(&format!(", stands still: {why}"));
+    }
+    text
+}
+
 fn skipped(reason: &SkipReason) -> String {
     match reason {
         SkipReason::Observe(what) => what.clone(),
@@ -65,14 +90,19 @@ fn skipped(reason: &SkipReason) -> String {
         SkipReason::SameTagRebuilt => {
             "the deployed tag was pushed again; there is no new version to write".to_owned()
         }
-        SkipReason::NotFound => "no Terraform file names this image".to_owned(),
+        SkipReason::NotFound(searched) if searched.is_empty() => {
+            "no Terraform file names this image".to_owned()
+        }
+        SkipReason::NotFound(searched) => {
+            format!("no Terraform file names this image; {searched}")
+        }
         SkipReason::SeveralServices(services) => format!(
-            "several services run this image ({}), and an upgrade moves one; upgrade them by hand",
+            "several services run this image ({}), and each gets an upgrade of its own",
             services.join(", ")
         ),
         SkipReason::Refused(why) => why.clone(),
         SkipReason::Fenced(version) => {
-            format!("{version} was rolled back before; `bowline upgrade` tries it all the same")
+            format!("{version} was rolled back before; `bowline retry <id>` tries it all the same")
         }
     }
 }

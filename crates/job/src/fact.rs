@@ -43,8 +43,8 @@ pub enum SkipReason {
     AlreadyThere,
     /// The deployed tag was pushed again with another digest.
     SameTagRebuilt,
-    /// No site in the repository names the image.
-    NotFound,
+    /// No site in the repository names the image; the text says what was searched.
+    NotFound(Why),
     /// The sites belong to several services.
     SeveralServices(Vec<String>),
     /// The sites refuse the edit; the text says which and why.
@@ -96,15 +96,34 @@ pub struct TargetBaseline {
     pub http: BTreeMap<String, u32>,
 }
 
+/// What a monitor in Uptime Kuma says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MonitorState {
+    /// It failed, and so did its retries.
+    Down,
+    /// It passed.
+    Up,
+    /// It failed, and is tried again.
+    Pending,
+    /// Somebody works on it.
+    Maintenance,
+}
+
 /// How everything was before the push.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Baseline {
     /// One entry per target.
     pub targets: Vec<TargetBaseline>,
+    /// The last beat in Uptime Kuma by monitor; one that could not be known is missing.
+    pub monitors: BTreeMap<String, MonitorState>,
 }
 
 /// What a fact says.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an upgrade has one plan, and few of its facts are in memory at once"
+)]
 pub enum Body {
     /// Ingest accepted a request; opens the log.
     Requested(Request),
@@ -163,6 +182,12 @@ pub enum Body {
     CiPassed(CiRun),
     /// No run appeared in time.
     CiAbsent,
+    /// Intent: our run will be started again. A newer one took its place, was green and did not
+    /// bring the version.
+    CiRestarting {
+        /// The pipeline's number.
+        number: u64,
+    },
     /// The wanted version is live.
     Applied {
         /// The live images by `target/container`.
@@ -184,6 +209,10 @@ pub enum Body {
     Observed {
         /// Seconds.
         seconds: u32,
+        /// So many seconds it stood still instead: what was wrong may not be the upgrade's doing.
+        paused: u32,
+        /// Why it stands still from now on; empty if it goes on.
+        why: Why,
     },
     /// The step is verified, and another one follows.
     Verified {
@@ -317,6 +346,7 @@ names! {
     Body::Pushed { .. } => "pushed",
     Body::CiPassed(_) => "ci_passed",
     Body::CiAbsent => "ci_absent",
+    Body::CiRestarting { .. } => "ci_restarting",
     Body::Applied { .. } => "applied",
     Body::HealthySince { .. } => "healthy_since",
     Body::FailingSince { .. } => "failing_since",

@@ -22,8 +22,19 @@ impl UpgradeId {
         tag: &str,
         attempt: u32,
     ) -> UpgradeId {
+        UpgradeId::hash(&[instance, repository, image, tag, &attempt.to_string()])
+    }
+
+    /// The id of the given attempt (counted from 1) at the part of a split upgrade that is one
+    /// service's. The parent's id stands for all that it was derived from.
+    #[must_use]
+    pub fn child(parent: &str, service: &str, attempt: u32) -> UpgradeId {
+        UpgradeId::hash(&[parent, service, &attempt.to_string()])
+    }
+
+    fn hash(parts: &[&str]) -> UpgradeId {
         let mut hash = Sha256::new();
-        for part in [instance, repository, image, tag, &attempt.to_string()] {
+        for part in parts {
             // The length in front keeps ("a", "bc") and ("ab", "c") apart.
             hash.update(part.len().to_be_bytes());
             hash.update(part.as_bytes());

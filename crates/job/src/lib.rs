@@ -16,16 +16,18 @@ mod request;
 mod state;
 mod step;
 
-pub use claim::{Claim, fence, key, needs};
+pub use claim::{Claim, fence, in_flight, key, needs};
 pub use command::Command;
 pub use describe::describe;
 pub use fact::{
-    Baseline, Body, Cause, CiRun, Fact, SkipReason, TargetBaseline, Transience, Why, fact_names,
+    Baseline, Body, Cause, CiRun, Fact, MonitorState, SkipReason, TargetBaseline, Transience, Why,
+    fact_names,
 };
 pub use id::{InvalidId, UpgradeId};
 pub use owner::Owner;
 pub use plan::{
-    BackupTarget, Excerpt, Level, Limits, Plan, PlanStep, Policy, Risk, Site, Target, Windows,
+    BackupTarget, Excerpt, Level, Limits, Monitors, Plan, PlanStep, Policy, Risk, Site, Target,
+    Windows,
 };
 pub use request::{Request, Source};
 pub use state::{Backup, End, Pending, Phase, Push, State, StepRecord, Stopped};

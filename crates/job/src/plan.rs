@@ -131,6 +131,15 @@ pub struct Limits {
     pub backup_max_age_seconds: u32,
 }
 
+/// How the service's monitors in Uptime Kuma are told from the others.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Monitors {
+    /// Exactly these, by name; if empty, those of the service's name or of its hosts.
+    pub names: Vec<String>,
+    /// The hosts under which the service answers.
+    pub hosts: Vec<String>,
+}
+
 /// What the configuration decided for the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Policy {
@@ -140,6 +149,10 @@ pub struct Policy {
     pub approval: bool,
     /// Go on although the service was unhealthy before.
     pub allow_unhealthy_before: bool,
+    /// HTTP checks accept a certificate that nobody vouches for.
+    pub insecure_tls: bool,
+    /// Much depends on the service: nothing else is upgraded in its cluster meanwhile.
+    pub critical: bool,
 }
 
 /// Everything that executor and verifier need to know; they read no service policy of their own.
@@ -175,6 +188,8 @@ pub struct Plan {
     pub releases: u32,
     /// The source repository's address; empty if none was found.
     pub source_url: String,
+    /// Its monitors in Uptime Kuma; none: Uptime Kuma is not asked.
+    pub monitors: Option<Monitors>,
 }
 
 impl Plan {

@@ -1,3 +1,5 @@
+use crate::UpgradeId;
+
 /// Where a request came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
@@ -40,4 +42,36 @@ pub struct Request {
     pub parent: Option<String>,
     /// The one service this upgrade is limited to (children of a split); else all that are found.
     pub service: Option<String>,
+    /// The person who asked; empty if none did, or if an older build wrote it.
+    pub by: String,
+}
+
+impl Request {
+    /// The id of the upgrade that this request opens.
+    #[must_use]
+    pub fn id(&self, instance: &str) -> UpgradeId {
+        match (&self.parent, &self.service) {
+            (Some(parent), Some(service)) => UpgradeId::child(parent, service, self.attempt),
+            _ => UpgradeId::derive(
+                instance,
+                &self.repository,
+                &self.image,
+                &self.tag,
+                self.attempt,
+            ),
+        }
+    }
+
+    /// The request for one service's part of the upgrade that this one opened.
+    #[must_use]
+    pub fn for_service(&self, parent: &UpgradeId, service: &str) -> Request {
+        Request {
+            source: Source::Bowline,
+            attempt: 1,
+            retry_of: None,
+            parent: Some(parent.to_string()),
+            service: Some(service.to_owned()),
+            ..self.clone()
+        }
+    }
 }

@@ -242,6 +242,8 @@ pub struct State {
     pub reverted: Option<(Option<String>, i64)>,
     /// The run of CI that passed for what was pushed last.
     pub ci: Option<CiRun>,
+    /// The run of the current step that is, or was, started again.
+    pub restarted: Option<u64>,
     /// When CI ended, or was given up, in milliseconds since the Unix epoch.
     pub ci_ended_ms: i64,
     /// Every check passes since then, in milliseconds since the Unix epoch.
@@ -250,6 +252,10 @@ pub struct State {
     pub failing_since: Option<(i64, String)>,
     /// The seconds of the window that were really observed.
     pub observed_seconds: u32,
+    /// The seconds that the watch stood still, since the version is live.
+    pub paused_seconds: u32,
+    /// The watch stands still.
+    pub pausing: bool,
     /// When the last watch fact was stated, in milliseconds since the Unix epoch.
     pub watched_ms: i64,
     /// What asked for the undo, and what was seen.
@@ -262,6 +268,8 @@ pub struct State {
     pub stopped: Option<Stopped>,
     /// How it ended, in words for people.
     pub outcome: String,
+    /// The version that is live by the word of a fact, after an undo or a person's settlement.
+    pub settled: Option<String>,
     /// How often a plan was asked for again.
     pub replans: u32,
     /// Whether `started` is in the log: the upgrade keeps its place in the rate window.
@@ -273,12 +281,13 @@ pub struct State {
 }
 
 impl State {
-    /// The version that is live as far as was verified: after the last verified step, or before the first.
+    /// The version that is live as far as was verified: after the last verified step, before the
+    /// first, or what an undo or a person left.
     #[must_use]
     pub fn live(&self) -> &str {
-        self.done
-            .last()
-            .map(|step| step.to.as_str())
+        self.settled
+            .as_deref()
+            .or_else(|| self.done.last().map(|step| step.to.as_str()))
             .or_else(|| self.plan.as_ref().map(|plan| plan.from.as_str()))
             .unwrap_or("")
     }

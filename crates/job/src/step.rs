@@ -1,6 +1,7 @@
-use crate::begin::{opened, record, reset_step, reset_watch};
+use crate::begin::{continued, opened, record, reset_step, reset_watch};
 use crate::{
     Backup, Body, Command, End, Fact, Owner, Pending, Phase, Push, State, Stopped, UpgradeId,
+    describe,
 };
 
 /// A fact that may not follow the state it was judged against.
@@ -158,15 +159,14 @@ fn follow(state: &State, fact: &Fact) -> Result<State, Illegal> {
             if plan.steps.is_empty() {
                 return Err(deny("a plan needs a step"));
             }
-            // A second plan speaks of what is left: the steps that are verified stay done.
-            new.step = 1;
-            new.step_began_ms = fact.at_ms;
             new.phase = if plan.policy.approval && !plan.policy.observe {
                 Phase::AwaitingApproval
             } else {
                 Phase::Planned
             };
-            new.plan = Some(plan.clone());
+            let (plan, step) = continued(state, plan);
+            new.step = step;
+            new.plan = Some(plan);
             reset_step(&mut new, fact.at_ms);
         }
         Body::Approved { .. } => {
@@ -303,6 +303,15 @@ fn follow(state: &State, fact: &Fact) -> Result<State, Illegal> {
             new.ci = None;
             new.ci_ended_ms = fact.at_ms;
         }
+        Body::CiRestarting { number } => {
+            from(&[Phase::CiPassed], "no newer run of CI was green")?;
+            if state.restarted.is_some() {
+                return Err(deny("a run is started again once in a step"));
+            }
+            new.phase = Phase::Pushed;
+            new.restarted = Some(*number);
+            new.ci = None;
+        }
         Body::Applied { .. } => {
             let nothing_to_push =
                 state.phase == Phase::Reverted && matches!(state.reverted, Some((None, _)));
@@ -323,6 +332,7 @@ fn follow(state: &State, fact: &Fact) -> Result<State, Illegal> {
         Body::HealthySince { since_ms } => {
             from(&[Phase::Watching, Phase::UndoWatching], "no window is open")?;
             new.healthy_since_ms = Some(*since_ms);
+            new.pausing = false;
             new.failing_since = None;
             new.observed_seconds = 0;
             new.watched_ms = fact.at_ms;
@@ -330,13 +340,24 @@ fn follow(state: &State, fact: &Fact) -> Result<State, Illegal> {
         Body::FailingSince { since_ms, evidence } => {
             from(&[Phase::Watching, Phase::UndoWatching], "no window is open")?;
             new.failing_since = Some((*since_ms, evidence.clone()));
+            new.pausing = false;
             new.healthy_since_ms = None;
             new.observed_seconds = 0;
             new.watched_ms = fact.at_ms;
         }
-        Body::Observed { seconds } => {
+        Body::Observed {
+            seconds,
+            paused,
+            why,
+        } => {
             from(&[Phase::Watching, Phase::UndoWatching], "no window is open")?;
             new.observed_seconds = state.observed_seconds.saturating_add(*seconds);
+            new.paused_seconds = state.paused_seconds.saturating_add(*paused);
+            new.pausing = !why.is_empty();
+            if new.pausing {
+                // What fails after the pause gets its whole patience.
+                new.failing_since = None;
+            }
             new.watched_ms = fact.at_ms;
         }
         Body::Verified { report } => {
@@ -379,6 +400,7 @@ fn follow(state: &State, fact: &Fact) -> Result<State, Illegal> {
             }
             new.phase = Phase::RollbackRequested;
             new.rollback = Some((*cause, evidence.clone()));
+            new.outcome.clear();
             new.pending = None;
         }
         Body::Reverting {
@@ -436,6 +458,7 @@ fn follow(state: &State, fact: &Fact) -> Result<State, Illegal> {
                 "only a request that was not planned is split",
             )?;
             new.phase = Phase::Ended(End::Split);
+            new.outcome = describe(&fact.body);
         }
         Body::RetryRequested { .. } => {
             let (Phase::Stuck | Phase::Parked, Some(stopped)) = (state.phase, &state.stopped)
@@ -446,6 +469,7 @@ fn follow(state: &State, fact: &Fact) -> Result<State, Illegal> {
             };
             new.phase = stopped.phase;
             new.stopped = None;
+            new.outcome.clear();
             reset_watch(&mut new, fact.at_ms);
             new.ci_ended_ms = fact.at_ms;
         }
@@ -466,6 +490,7 @@ fn follow(state: &State, fact: &Fact) -> Result<State, Illegal> {
                 return Err(deny("a commit of the step is in the branch"));
             }
             new.phase = Phase::Ended(End::Skipped);
+            new.outcome = describe(&fact.body);
         }
         Body::Aborted { why, .. } => {
             open("it is over")?;
@@ -482,15 +507,16 @@ fn follow(state: &State, fact: &Fact) -> Result<State, Illegal> {
             new.phase = Phase::Ended(End::Aborted);
             new.outcome.clone_from(why);
         }
-        Body::RolledBack { report, .. } => {
+        Body::RolledBack { to, report } => {
             from(&[Phase::UndoWatching], "no window of an undo is open")?;
             new.phase = Phase::Ended(End::RolledBack);
+            new.settled = Some(to.clone());
             new.outcome.clone_from(report);
         }
         Body::Cancelled { .. } => {
-            if state.pending.is_none() {
+            let Some(Pending::Cancel(by)) = &state.pending else {
                 return Err(deny("nobody asked to cancel"));
-            }
+            };
             if may_be_in_branch(state) {
                 return Err(deny("what is pushed is undone, not cancelled"));
             }
@@ -499,6 +525,7 @@ fn follow(state: &State, fact: &Fact) -> Result<State, Illegal> {
             }
             open("it is over")?;
             new.phase = Phase::Ended(End::Cancelled);
+            new.outcome = format!("cancelled by {by}");
         }
         Body::Superseded { .. } => {
             from(
@@ -506,13 +533,16 @@ fn follow(state: &State, fact: &Fact) -> Result<State, Illegal> {
                 "only what queues for a slot is superseded",
             )?;
             new.phase = Phase::Ended(End::Superseded);
+            new.outcome = describe(&fact.body);
         }
-        Body::Resolved { .. } => {
+        Body::Resolved { to, .. } => {
             from(
                 &[Phase::Stuck, Phase::Parked],
                 "only what is stuck or parked is resolved",
             )?;
             new.phase = Phase::Ended(End::Resolved);
+            new.settled = Some(to.clone());
+            new.outcome = describe(&fact.body);
         }
         Body::Stuck(why) => {
             if state.next() == Owner::None || !(state.phase.has_pushed() || state.pushed.is_some())

@@ -3,3 +3,4 @@ mod claims;
 mod explored;
 mod properties;
 mod table;
+mod wishes;

@@ -46,6 +46,9 @@ pub enum Error {
     AccessRefused {
         /// What was tried on what.
         attempt: String,
+        /// It is the credentials: 401 or 403. Else the host does not know the repository, or we do
+        /// not trust the host, and either may pass.
+        credentials: bool,
         /// What happened.
         #[source]
         cause: Cause,
@@ -170,6 +173,18 @@ impl Error {
             | Self::TimeoutsAlreadySet { .. }
             | Self::Local { .. } => Kind::Person,
         }
+    }
+
+    /// Whether the host refuses our credentials: other ones are needed, or more rights for these.
+    #[must_use]
+    pub fn refuses_credentials(&self) -> bool {
+        matches!(
+            self,
+            Self::AccessRefused {
+                credentials: true,
+                ..
+            }
+        )
     }
 
     pub(crate) fn local(attempt: &str, cause: impl Into<String>) -> Self {

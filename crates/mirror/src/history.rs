@@ -25,7 +25,8 @@ impl Mirror {
     /// The newest commit in `first_base..head` with the line `key: value` among its trailers.
     ///
     /// Trailers are the last paragraph of a message that has more than one. The line is compared as
-    /// it stands, so that `x/1` is not found in `x/12`.
+    /// it stands, so that `x/1` is not found in `x/12`. If the mirror does not have `first_base`,
+    /// because the branch was rewritten before it was fetched, all of `head`'s history is searched.
     pub fn find_trailer(
         &self,
         first_base: &Commit,
@@ -34,15 +35,19 @@ impl Mirror {
         value: &str,
     ) -> Result<Option<Commit>, Error> {
         let repository = self.repository()?;
-        let (base, head) = (
-            find(&repository, first_base)?.id(),
-            find(&repository, head)?.id(),
-        );
+        let base = match find(&repository, first_base) {
+            Ok(base) => Some(base.id()),
+            Err(Error::UnknownCommit { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let head = find(&repository, head)?.id();
         let mut walk = repository.revwalk().attempt("walk the history")?;
         walk.set_sorting(Sort::TOPOLOGICAL)
             .attempt("walk the history")?;
         walk.push(head).attempt("walk the history")?;
-        walk.hide(base).attempt("walk the history")?;
+        if let Some(base) = base {
+            walk.hide(base).attempt("walk the history")?;
+        }
         let line = format!("{key}: {value}");
         for oid in walk {
             let oid = oid.attempt("walk the history")?;

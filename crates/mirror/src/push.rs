@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use git2::{ErrorClass, ErrorCode, PushOptions};
+use git2::{Direction, ErrorClass, ErrorCode, PushOptions};
 
 use crate::commit::Commit;
 use crate::error::{Error, Kind};
@@ -79,6 +79,19 @@ impl Mirror {
                 Err(Error::Unconfirmed { commit, branch })
             }
         }
+    }
+
+    /// Asks the host whether our credentials may push, without pushing anything.
+    pub fn may_push(&self) -> Result<(), Error> {
+        let _turn = self.turn();
+        let repository = self.repository()?;
+        let remote = self.remote();
+        let attempt = format!("push to {}", remote.url);
+        let refused = Cell::new(false);
+        let failed = |error: git2::Error| remote.error(&attempt, &error, refused.get());
+        let mut host = repository.remote_anonymous(&remote.url).map_err(failed)?;
+        let connection = host.connect_auth(Direction::Push, Some(remote.callbacks(&refused)), None);
+        connection.map(drop).map_err(failed)
     }
 
     /// Sends the commit. `Ok` says that the host was told, not that it agreed.

@@ -116,14 +116,17 @@ impl Remote {
         let cause = Cause(self.redacted(error.message()));
         let attempt = attempt.to_owned();
         let status = http_status(error);
-        if refused
-            || matches!(
-                error.code(),
-                ErrorCode::Auth | ErrorCode::Certificate | ErrorCode::Owner
-            )
-            || matches!(status, Some(401 | 403 | 404))
+        let credentials =
+            refused || error.code() == ErrorCode::Auth || matches!(status, Some(401 | 403));
+        if credentials
+            || matches!(error.code(), ErrorCode::Certificate | ErrorCode::Owner)
+            || status == Some(404)
         {
-            Error::AccessRefused { attempt, cause }
+            Error::AccessRefused {
+                attempt,
+                credentials,
+                cause,
+            }
         } else if error.code() == ErrorCode::Timeout || cause.0.contains("timed out") {
             Error::TimedOut { attempt, cause }
         } else {

@@ -1,11 +1,12 @@
 //! The files of one commit.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use git2::{ObjectType, Oid, Repository, TreeWalkMode, TreeWalkResult};
 
-use crate::error::{Attempt, Error};
+use crate::error::{Attempt, Cause, Error};
 
 /// File modes as git stores them.
 pub(crate) const REGULAR: i32 = 0o100_644;
@@ -18,6 +19,7 @@ pub struct MirrorTree {
     files: BTreeMap<String, Oid>,
     // Only one thread at a time may use a handle of libgit2.
     repository: Mutex<Repository>,
+    unread: AtomicBool,
 }
 
 impl MirrorTree {
@@ -41,6 +43,7 @@ impl MirrorTree {
         Ok(Self {
             files,
             repository: Mutex::new(repository),
+            unread: AtomicBool::new(false),
         })
     }
 
@@ -48,6 +51,28 @@ impl MirrorTree {
     #[must_use]
     pub fn paths(&self) -> Vec<String> {
         self.files.keys().cloned().collect()
+    }
+
+    /// The wanted files with the object names of their contents, sorted: equal lists mean equal
+    /// files.
+    #[must_use]
+    pub fn blobs(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, String)> {
+        let files = self.files.iter().filter(|(path, _)| wanted(path));
+        files
+            .map(|(path, oid)| (path.clone(), oid.to_string()))
+            .collect()
+    }
+
+    /// Whether everything that was asked for could be read. What was concluded from a tree with a
+    /// file missing is worth nothing.
+    pub fn all_read(&self) -> Result<(), Error> {
+        if self.unread.load(Ordering::SeqCst) {
+            return Err(Error::Busy {
+                attempt: "read the files of a commit".to_owned(),
+                cause: Cause("a file in the mirror cannot be read".to_owned()),
+            });
+        }
+        Ok(())
     }
 
     /// The content of a file as it is stored, or none if there is no such file.
@@ -62,6 +87,7 @@ impl MirrorTree {
         match blob {
             Ok(blob) => Some(blob.content().to_vec()),
             Err(error) => {
+                self.unread.store(true, Ordering::SeqCst);
                 tracing::error!(path, error = error.message(), "failed to read a file");
                 None
             }

@@ -19,7 +19,7 @@ fn a_host_that_hangs_is_given_up_in_time_and_answers_later() {
     std::fs::create_dir(&root).unwrap();
     seed(&root);
     let server = GitServer::start(&root);
-    let short = Duration::from_millis(300);
+    let short = Duration::from_secs(2);
     let timeouts = Timeouts {
         connect: short,
         transfer: short,
@@ -33,7 +33,7 @@ fn a_host_that_hangs_is_given_up_in_time_and_answers_later() {
     let error = mirror.fetch().unwrap_err();
     assert!(matches!(error, Error::TimedOut { .. }), "{}", chain(&error));
     assert_eq!(error.kind(), Kind::Retry);
-    assert!(started.elapsed() < Duration::from_secs(10));
+    assert!(started.elapsed() < Duration::from_secs(60));
     mirror.fetch().unwrap();
 
     let other = Timeouts::default();

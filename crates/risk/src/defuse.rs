@@ -34,10 +34,11 @@ pattern!(
 #[must_use]
 pub fn defuse(text: &str) -> String {
     let text = printable(text);
-    let text = NO_CI.replace_all(&text, "NO CI");
-    let text = SKIP.replace_all(&text, "($1)");
     let text = MENTION.replace_all(&text, "$1$2");
     let text = ISSUE.replace_all(&text, "$1# $2");
+    // After what is taken out: what is left of it may be a marker.
+    let text = NO_CI.replace_all(&text, "NO CI");
+    let text = SKIP.replace_all(&text, "($1)");
     let text = OWN_TRAILER.replace_all(&text, "$1 =");
     TRAILER.replace_all(&text, "> $1").into_owned()
 }
@@ -103,6 +104,7 @@ mod tests {
             ),
             ("[\u{17f}kip ci]", "(\u{17f}kip ci)"),
             ("***NO_CI***", "NO CI"),
+            ("[@no_ci] ***@no_ci***", "(no_ci) NO CI"),
             ("by @alice, @@bob and (@carol)", "by alice, bob and (carol)"),
             ("mail a@b.example", "mail a@b.example"),
             (

@@ -62,6 +62,71 @@ pub fn chart(repository: &str) -> Option<Source<'static>> {
     Source::parse(source)
 }
 
+/// Whether much depends on a service of this name.
+#[must_use]
+pub fn is_critical(service: &str) -> bool {
+    CRITICAL.contains(&service)
+}
+
+/// Services that others need to run, to be reached or to be upgraded: CI, git hosts, ingress, DNS,
+/// storage, secrets, NATS, and Bowline itself. Names of stacks.
+const CRITICAL: [&str; 48] = [
+    // CI and git hosts.
+    "woodpecker",
+    "woodpecker-ci",
+    "drone",
+    "jenkins",
+    "argocd",
+    "argo-cd",
+    "flux",
+    "gitea",
+    "forgejo",
+    "gitlab",
+    "registry",
+    "harbor",
+    // Ingress and the network.
+    "traefik",
+    "ingress-nginx",
+    "nginx-ingress",
+    "haproxy",
+    "caddy",
+    "cloudflared",
+    "cert-manager",
+    "metallb",
+    "calico",
+    "cilium",
+    // DNS.
+    "coredns",
+    "dns",
+    "technitium",
+    "pihole",
+    "pi-hole",
+    "adguard",
+    "adguard-home",
+    "bind",
+    "unbound",
+    "external-dns",
+    // Storage.
+    "longhorn",
+    "rook",
+    "rook-ceph",
+    "ceph",
+    "minio",
+    "nfs-csi",
+    "csi-driver-nfs",
+    "democratic-csi",
+    "openebs",
+    // Secrets.
+    "vault",
+    "openbao",
+    "external-secrets",
+    "sealed-secrets",
+    // What Bowline stands on.
+    "nats",
+    "diun",
+    "bowline",
+];
+
 /// The form in which images are compared: without what Docker Hub leaves out.
 pub(crate) fn short(image: &str) -> &str {
     let name = image.strip_prefix("docker.io/").unwrap_or(image);

@@ -22,7 +22,8 @@ const PREFIX: &str = "BOWLINE_";
 pub struct Sources {
     /// The TOML file, if one was named.
     pub file: Option<PathBuf>,
-    /// Variables of the environment, by name; only `BOWLINE_…` are looked at.
+    /// Variables of the environment, by name; only `BOWLINE_…` and a few that others have named are
+    /// looked at.
     pub environment: Vec<(String, String)>,
     /// Key path and value of each `--set`.
     pub overrides: Vec<(String, String)>,
@@ -34,7 +35,7 @@ impl Sources {
     pub fn of_process(file: Option<&Path>, overrides: Vec<(String, String)>) -> Self {
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .filter(|(name, _)| name.starts_with(PREFIX))
+            .filter(|(name, _)| layers::is_ours(name))
             .collect();
         Self {
             file: file.map(Path::to_path_buf),

@@ -1,4 +1,4 @@
-//! `/livez` and `/readyz`: whether a process runs, and whether it can do its work.
+//! `/livez` and `/readyz`: whether a process runs, and whether it can do its work; and `/metrics`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,6 +8,8 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
+
+use crate::metrics;
 
 /// The part that keeps a process from being ready until it says [`Health::started`].
 const START: &str = "start";
@@ -55,11 +57,12 @@ impl Health {
         self.lock().clone()
     }
 
-    /// The two endpoints, to be served alone or merged into a larger router.
+    /// The endpoints, to be served alone or merged into a larger router.
     pub fn router(&self) -> Router {
         Router::new()
             .route("/livez", get(async || "ok\n"))
             .route("/readyz", get(readyz))
+            .route("/metrics", get(metrics::scrape))
             .with_state(self.clone())
     }
 

@@ -1,5 +1,5 @@
 //! What every start of a Bowline program shares: the configuration and its layers, secrets,
-//! telemetry, health endpoints, signals, and a stop with grace.
+//! telemetry, metrics, health endpoints, signals, and a stop with grace.
 
 pub mod settings;
 
@@ -7,6 +7,8 @@ pub mod catalogue;
 pub mod config;
 pub mod health;
 mod main_with;
+pub mod metrics;
+pub mod probe;
 pub mod secret;
 mod service;
 pub mod signals;
@@ -14,8 +16,9 @@ pub mod telemetry;
 pub mod tls;
 
 pub use health::Health;
-pub use main_with::{Context, main_with};
+pub use main_with::{Context, main_with, run_as};
 pub use secret::{Secret, SecretSource};
-pub use service::{bus_settings, service};
+pub use service::{bus_settings, on_log, open_log, service, service_with_health};
 pub use settings::Settings;
 pub use signals::Shutdown;
+pub use telemetry::{effect, outside};

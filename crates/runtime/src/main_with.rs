@@ -11,13 +11,16 @@ use tokio::net::TcpListener;
 
 use crate::config::Sources;
 use crate::health::Health;
+use crate::metrics;
 use crate::settings::Settings;
 use crate::signals::Shutdown;
-use crate::telemetry;
+use crate::telemetry::{self, Traces};
 use flags::Flags;
 
 /// The exit code for wrong flags and wrong configuration.
 const USAGE: u8 = 2;
+/// How long the last spans may take, if the grace does not end before.
+const LAST_SPANS: Duration = Duration::from_secs(5);
 
 /// What a service is given to run with.
 #[derive(Debug, Clone)]
@@ -65,6 +68,15 @@ where
             return ExitCode::from(USAGE);
         }
     };
+    run_as(service, settings, run)
+}
+
+/// As [`main_with`], on settings that were loaded before: for a program with flags of its own.
+pub fn run_as<F, R>(service: &'static str, settings: Settings, run: F) -> ExitCode
+where
+    F: FnOnce(Context) -> R,
+    R: Future<Output = anyhow::Result<()>>,
+{
     match start(service, settings, run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -79,27 +91,32 @@ where
     F: FnOnce(Context) -> R,
     R: Future<Output = anyhow::Result<()>>,
 {
-    telemetry::init(&settings.log).context("failed to start logging")?;
+    let mut traces = telemetry::init(service, &settings).context("failed to start logging")?;
+    crate::tls::install();
+    metrics::start(service);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("failed to start the runtime")?;
     let outcome = runtime.block_on(async {
         let shutdown = Shutdown::on_signals().context("failed to listen to signals")?;
+        traces
+            .start(&settings)
+            .context("failed to start sending traces")?;
         let context = Context {
             service,
             settings,
             shutdown,
             health: Health::default(),
         };
-        supervise(context, run).await
+        supervise(context, run, traces).await
     });
     // What still runs now was not waited for on purpose.
     runtime.shutdown_background();
     outcome
 }
 
-async fn supervise<F, R>(context: Context, run: F) -> anyhow::Result<()>
+async fn supervise<F, R>(context: Context, run: F, traces: Traces) -> anyhow::Result<()>
 where
     F: FnOnce(Context) -> R,
     R: Future<Output = anyhow::Result<()>>,
@@ -115,10 +132,17 @@ where
         serve_health(address, &health).await?;
     }
     tracing::info!(service, "starting");
-    tokio::select! {
+    let mut overdue = Box::pin(overdue(&shutdown, &health, grace));
+    let outcome = tokio::select! {
         outcome = Box::pin(run(context)) => outcome,
-        overdue = overdue(&shutdown, &health, grace) => Err(overdue),
+        overdue = &mut overdue => return Err(overdue),
+    };
+    // What is left of the grace is for the last spans.
+    tokio::select! {
+        () = traces.flush(LAST_SPANS) => {}
+        _overdue = overdue => tracing::warn!("the last spans were not sent within {grace:?}"),
     }
+    outcome
 }
 
 async fn serve_health(address: SocketAddr, health: &Health) -> anyhow::Result<()> {

@@ -3,10 +3,13 @@
 //! Every key has a default, but for the few that only the user knows. Secrets are no settings:
 //! a `…_file` key or a `BOWLINE_SECRET_…` variable leads to them, see [`Settings::secrets`].
 
+mod embedded;
+mod kuma;
 mod outside;
 mod pipeline;
 mod secrets;
 mod services;
+mod telemetry;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -19,10 +22,13 @@ use serde::Deserialize;
 use crate::catalogue::{self, Source};
 use crate::config::{self, Faults, Sources};
 
+pub use embedded::Embedded;
+pub use kuma::Kuma;
 pub use outside::{Ci, GitHub, Kubernetes, Nats, Repository, Slack, Turn};
-pub use pipeline::{Backup, Bus, Ingest, Rate, Risk, Status, Verify};
+pub use pipeline::{Backup, Bus, Executor, Ingest, Rate, Risk, Status, Verify};
 pub use secrets::Secrets;
 pub use services::{BackupTarget, Engine, Service};
+pub use telemetry::{OtlpProtocol, Telemetry};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -32,13 +38,16 @@ pub struct Settings {
     pub instance: String,
     /// Whether upgrades are carried out or only planned.
     pub mode: Mode,
-    /// Where a process keeps what it can fetch again, such as the mirror of the repository.
+    /// Where a process keeps its files: mirrors of the repository, which it can fetch again, and
+    /// ingest's spool, which nobody else has.
     pub data_dir: PathBuf,
     /// How long a stop waits for work in hand.
     #[serde(with = "humantime_serde")]
     pub grace: Duration,
     /// Where the log lives.
     pub nats: Nats,
+    /// The nats-server that `bowline up` runs itself.
+    pub embedded: Embedded,
     /// The repository whose Terraform files are edited.
     pub repository: Repository,
     /// What comes in, and what of it is let through.
@@ -55,6 +64,8 @@ pub struct Settings {
     pub services: BTreeMap<String, Service>,
     /// How database backups are taken.
     pub backup: Backup,
+    /// How many upgrades go on side by side, and what stops new ones.
+    pub executor: Executor,
     /// The CI that applies what is pushed.
     pub ci: Ci,
     /// The cluster.
@@ -67,6 +78,8 @@ pub struct Settings {
     pub log: Log,
     /// Where the health of a process is served.
     pub health: HealthEndpoint,
+    /// Where traces go.
+    pub telemetry: Telemetry,
     /// The intervals of the loop that all services share.
     pub bus: Bus,
 }
@@ -79,6 +92,7 @@ impl Default for Settings {
             data_dir: PathBuf::from("data"),
             grace: Duration::from_secs(20),
             nats: Nats::default(),
+            embedded: Embedded::default(),
             repository: Repository::default(),
             ingest: Ingest::default(),
             rate: Rate::default(),
@@ -87,12 +101,14 @@ impl Default for Settings {
             sources: BTreeMap::new(),
             services: BTreeMap::new(),
             backup: Backup::default(),
+            executor: Executor::default(),
             ci: Ci::default(),
             kubernetes: Kubernetes::default(),
             verify: Verify::default(),
             slack: Slack::default(),
             log: Log::default(),
             health: HealthEndpoint::default(),
+            telemetry: Telemetry::default(),
             bus: Bus::default(),
         }
     }
@@ -123,7 +139,8 @@ impl Default for Log {
     fn default() -> Self {
         Self {
             format: LogFormat::default(),
-            filter: "info".to_owned(),
+            // The client of NATS logs what the bus logs of it as well.
+            filter: "info,async_nats=warn".to_owned(),
         }
     }
 }
@@ -143,7 +160,7 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HealthEndpoint {
-    /// The address of `/livez` and `/readyz`; nowhere by default. Processes on one machine need
+    /// The address of `/livez`, `/readyz` and `/metrics`; nowhere by default. Processes on one machine need
     /// different ones, so it is best set by environment or flag.
     pub listen: Option<SocketAddr>,
 }
@@ -203,6 +220,20 @@ impl Settings {
             .get(service)
             .and_then(|service| service.always_step);
         own.unwrap_or_else(|| self.risk.always_step.iter().any(|name| name == service))
+    }
+
+    /// Whether much depends on a service: its own word, else the built-in list.
+    #[must_use]
+    pub fn is_critical(&self, service: &str) -> bool {
+        let own = self.services.get(service).and_then(|own| own.critical);
+        own.unwrap_or_else(|| catalogue::is_critical(service))
+    }
+
+    /// Whether a person has to approve a service's upgrades.
+    #[must_use]
+    pub fn needs_approval(&self, service: &str) -> bool {
+        let own = self.services.get(service).and_then(|own| own.approval);
+        own.unwrap_or_else(|| self.is_critical(service))
     }
 
     /// The source repository of an image (without tag) or of a chart repository: the user's word
@@ -286,10 +317,57 @@ mod tests {
     }
 
     #[test]
+    fn the_variables_of_the_standard_say_where_traces_go_too() {
+        let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let mut sources = Sources {
+            environment: vec![
+                variable("OTEL_EXPORTER_OTLP_ENDPOINT", "http://tempo:4318"),
+                variable("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+                variable(
+                    "BOWLINE_REPOSITORY__URL",
+                    "https://git.example.org/acme/infra",
+                ),
+                variable("BOWLINE_CI__URL", "https://ci.example.org"),
+            ],
+            ..Sources::default()
+        };
+        let telemetry = Settings::load(&sources).unwrap().telemetry;
+        assert_eq!(telemetry.otlp_endpoint.unwrap(), "http://tempo:4318");
+        assert_eq!(telemetry.otlp_protocol, OtlpProtocol::Http);
+        let ours = variable("BOWLINE_TELEMETRY__OTLP_ENDPOINT", "http://alloy:4318");
+        sources.environment.push(ours);
+        let telemetry = Settings::load(&sources).unwrap().telemetry;
+        assert_eq!(telemetry.otlp_endpoint.unwrap(), "http://alloy:4318");
+    }
+
+    #[test]
     fn the_names_follow_from_the_address() {
         let settings = load(SMALL).unwrap();
         assert_eq!(settings.repository.name, "acme/infra");
         assert_eq!(settings.ci.repository, "acme/infra");
+    }
+
+    #[test]
+    fn the_usual_variables_of_nats_are_read_and_ours_go_before() {
+        let load = |environment: &[(&str, &str)]| {
+            let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+            let file = tempfile::NamedTempFile::new().unwrap();
+            fs::write(file.path(), format!("{SMALL}nats.url = 'nats://file'")).unwrap();
+            Settings::load(&Sources {
+                file: Some(file.path().into()),
+                environment: environment.iter().map(owned).collect(),
+                ..Sources::default()
+            })
+            .unwrap()
+        };
+        let theirs = ("NATS_URL", "nats://theirs");
+        let ours = ("BOWLINE_NATS__URL", "nats://ours");
+        let url = |environment: &[_]| load(environment).nats.url.unwrap();
+        assert_eq!(url(&[]), "nats://file");
+        assert_eq!(url(&[theirs]), "nats://theirs");
+        assert_eq!(url(&[theirs, ours]), "nats://ours");
+        let program = load(&[("BOWLINE_NATS_SERVER", "/opt/nats-server")]).embedded;
+        assert_eq!(program.nats_server, Some("/opt/nats-server".into()));
     }
 
     #[test]
@@ -304,6 +382,26 @@ mod tests {
         assert!(!settings.may_touch("vault") && settings.may_touch("shlink"));
         assert!(settings.always_steps("vault") && settings.always_steps("nextcloud"));
         assert!(!settings.always_steps("immich") && !settings.always_steps("shlink"));
+    }
+
+    #[test]
+    fn what_much_depends_on_needs_approval_unless_the_user_says_otherwise() {
+        let toml = format!(
+            "{SMALL}[services.traefik]\ncritical = false\n[services.vault]\napproval = false\n\
+             [services.shop]\ncritical = true\n[services.blog]\napproval = true\n"
+        );
+        let settings = load(&toml).unwrap();
+        let told = |name| (settings.is_critical(name), settings.needs_approval(name));
+        for (service, expected) in [
+            ("woodpecker", (true, true)),
+            ("traefik", (false, false)),
+            ("vault", (true, false)),
+            ("shop", (true, true)),
+            ("blog", (false, true)),
+            ("immich", (false, false)),
+        ] {
+            assert_eq!(told(service), expected, "{service}");
+        }
     }
 
     #[test]

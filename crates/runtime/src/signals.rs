@@ -1,7 +1,7 @@
-//! The wish to stop: SIGTERM or SIGINT asks, a second one insists.
+//! The wish to stop: SIGTERM, SIGINT or SIGHUP asks, a second one insists.
 
-use std::io;
-use std::process;
+use std::sync::{Arc, OnceLock};
+use std::{fmt, io, process};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -13,6 +13,17 @@ const TOLD_TWICE: i32 = 130;
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
     token: CancellationToken,
+    at_once: Arc<AtOnce>,
+}
+
+/// What is done when there is no grace any more.
+#[derive(Default)]
+struct AtOnce(OnceLock<Box<dyn Fn() + Send + Sync>>);
+
+impl fmt::Debug for AtOnce {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("AtOnce")
+    }
 }
 
 impl Shutdown {
@@ -22,24 +33,34 @@ impl Shutdown {
         Self::default()
     }
 
-    /// Listens to SIGTERM and SIGINT from now on. The second signal ends the process at once.
+    /// Listens to SIGTERM and SIGINT from now on, and to SIGHUP unless the process was started to
+    /// ignore it, as nohup does. The second signal ends the process at once.
     ///
     /// # Errors
     ///
     /// The system does not let us listen.
     pub fn on_signals() -> io::Result<Self> {
         let shutdown = Self::default();
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut signals = Signals::listen()?;
         let asked = shutdown.clone();
         tokio::spawn(async move {
-            next(&mut terminate, &mut interrupt).await;
+            signals.next().await;
             tracing::info!("asked to stop; finishing what is in hand");
             asked.ask();
-            next(&mut terminate, &mut interrupt).await;
+            signals.next().await;
+            if let Some(act) = asked.at_once.0.get() {
+                act();
+            }
             exit_at_once();
         });
         Ok(shutdown)
+    }
+
+    /// Has `act` done when a second signal ends the process at once; only the first call counts.
+    /// It is for what would outlive the process, and must not wait.
+    pub fn before_exit_at_once(&self, act: impl Fn() + Send + Sync + 'static) {
+        // A later call has no effect, as promised.
+        let _was_first = self.at_once.0.set(Box::new(act));
     }
 
     /// Asks to stop.
@@ -65,14 +86,72 @@ impl Shutdown {
     }
 }
 
-async fn next(terminate: &mut Signal, interrupt: &mut Signal) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Option<Signal>,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: match hears_hangup(&status) {
+                true => Some(signal(SignalKind::hangup())?),
+                false => None,
+            },
+        })
     }
+
+    async fn next(&mut self) {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = hangup => {}
+        }
+    }
+}
+
+/// Whether SIGHUP is not ignored, by what Linux tells of a process; no where nothing is told.
+fn hears_hangup(status: &str) -> bool {
+    let ignored = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // SIGHUP is signal 1, the lowest bit.
+    ignored.is_some_and(|mask| mask & 1 == 0)
 }
 
 #[expect(clippy::exit, reason = "whoever says it twice wants no grace")]
 fn exit_at_once() -> ! {
     process::exit(TOLD_TWICE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_under_nohup_does_not_hear_the_terminal_go() {
+        for (status, expected) in [
+            (
+                "SigBlk:\t0000000000000000\nSigIgn:\t0000000000001000\n",
+                true,
+            ),
+            ("SigIgn:\t0000000000001001\n", false),
+            ("Name:\tbowline\n", false),
+            ("SigIgn:\tnothing\n", false),
+            ("", false),
+        ] {
+            assert_eq!(hears_hangup(status), expected, "{status}");
+        }
+    }
 }

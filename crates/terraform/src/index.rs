@@ -29,7 +29,7 @@ impl Sources {
     pub(crate) fn read(tree: &dyn Tree) -> Self {
         let mut sources = Self::default();
         for path in tree.paths() {
-            if !(path.ends_with(".tf") || is_terragrunt(&path) || is_variables_file(&path)) {
+            if !reads(&path) {
                 continue;
             }
             let Some(bytes) = tree.read(&path) else {
@@ -71,6 +71,12 @@ impl Sources {
             })
             .collect()
     }
+}
+
+/// Whether what a file says can matter: all others are never read.
+#[must_use]
+pub fn reads(path: &str) -> bool {
+    path.ends_with(".tf") || is_terragrunt(path) || is_variables_file(path)
 }
 
 fn is_terragrunt(path: &str) -> bool {

@@ -26,6 +26,7 @@ mod reference;
 mod refind;
 mod resolve;
 mod routes;
+mod running;
 mod tree;
 
 #[cfg(test)]
@@ -39,5 +40,7 @@ pub use answer::{Answer, Options, Owner, Refused, RefusedSite, Site, Wanted};
 pub use diff::diff;
 pub use edit::{Edit, EditError, edit};
 pub use find::find;
+pub use index::reads;
 pub use refind::{Refound, SiteKey, refind};
+pub use running::{Running, running};
 pub use tree::{DirTree, MemTree, Tree};

@@ -43,7 +43,7 @@ pub(crate) fn moved(
 }
 
 /// Resolves the owner. `repository` is what the reference says, as written.
-fn owner(reference: &Reference<'_>, repository: &str) -> Owner {
+pub(crate) fn owner(reference: &Reference<'_>, repository: &str) -> Owner {
     let scope = reference.scope;
     let body = &reference.owner.block.body;
     let resource = reference.owner.label(0);

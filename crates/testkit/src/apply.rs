@@ -22,7 +22,8 @@ pub type Tree = BTreeMap<String, Vec<u8>>;
 /// Namespace, workload, container and image, as a tree wants them to be.
 pub type Wanted = (String, String, String, String);
 
-type Mapping = Box<dyn Fn(&Tree) -> Vec<Wanted> + Send>;
+/// What applying a tree makes of the cluster.
+pub(crate) type Mapping = Box<dyn Fn(&Tree) -> Vec<Wanted> + Send>;
 
 /// A running glue between repository, CI and cluster; it stops when the last clone is dropped.
 #[derive(Clone, Debug)]
@@ -36,6 +37,7 @@ enum Plan {
     Good,
     Red,
     RedButApplied,
+    OthersRed,
     GreenButNotApplied,
     Lost,
 }
@@ -120,6 +122,11 @@ impl Applier {
         self.next(Plan::RedButApplied);
     }
 
+    /// The next pipeline's `default` workflow applies and succeeds, and the others fail.
+    pub fn others_red_next(&self) {
+        self.next(Plan::OthersRed);
+    }
+
     /// The next pipeline succeeds, but the stack's lock was taken and nothing is applied.
     pub fn green_but_not_applied_next(&self) {
         self.next(Plan::GreenButNotApplied);
@@ -158,7 +165,12 @@ impl Glue {
     fn tick(&mut self) -> anyhow::Result<()> {
         let head = head(&self.repository, &self.branch)?;
         if head != self.head {
-            self.register(&head)?;
+            // Every commit was a push of its own, also those that another one followed at once.
+            let range = format!("{}..{head}", self.head);
+            let new = git(&self.repository, &["rev-list", "--reverse", &range])?;
+            for sha in String::from_utf8_lossy(&new).lines() {
+                self.register(sha)?;
+            }
             self.head = head;
         }
         // Restarts wait for an agent like everything else.
@@ -201,6 +213,10 @@ impl Glue {
             self.woodpecker.next_policy(Policy::Lost);
         }
         self.woodpecker.push(sha, &self.branch, &message);
+        let changed = git(&self.repository, &["diff", "--name-only", &self.head, sha])?;
+        let changed = String::from_utf8_lossy(&changed);
+        self.woodpecker
+            .changed(sha, &changed.lines().collect::<Vec<_>>());
         Ok(())
     }
 
@@ -211,7 +227,10 @@ impl Glue {
         if run.is_none_or(|run| run.status != State::Running) {
             return Ok(());
         }
-        if matches!(work.plan, Plan::Good | Plan::RedButApplied) {
+        if matches!(
+            work.plan,
+            Plan::Good | Plan::RedButApplied | Plan::OthersRed
+        ) {
             let tree = tree(&self.repository, &work.commit)?;
             for (namespace, workload, container, image) in (self.mapping)(&tree) {
                 if !self
@@ -223,11 +242,10 @@ impl Glue {
             }
             lock(&self.knobs).applied.push(work.commit.clone());
         }
-        let red = matches!(work.plan, Plan::Red | Plan::RedButApplied);
-        let outcome = if red {
-            Outcome::Failure
-        } else {
-            Outcome::Success
+        let outcome = match work.plan {
+            Plan::Red | Plan::RedButApplied => Outcome::Failure,
+            Plan::OthersRed => Outcome::OthersFail,
+            Plan::Good | Plan::GreenButNotApplied | Plan::Lost => Outcome::Success,
         };
         self.woodpecker.finish_number(work.number, outcome);
         Ok(())
@@ -241,12 +259,14 @@ fn head(repository: &Path, branch: &str) -> anyhow::Result<String> {
 }
 
 /// Every file of a commit.
-fn tree(repository: &Path, sha: &str) -> anyhow::Result<Tree> {
+pub(crate) fn tree(repository: &Path, sha: &str) -> anyhow::Result<Tree> {
     let listed = git(repository, &["ls-tree", "-rz", sha])?;
     let listed = String::from_utf8(listed).context("a path is not UTF-8")?;
     let files: Vec<(&str, &str)> = listed
         .split_terminator('\0')
         .filter_map(|entry| entry.split_once('\t'))
+        // Neither submodules nor links.
+        .filter(|(meta, _)| meta.starts_with("100"))
         .filter_map(|(meta, path)| Some((meta.split(' ').nth(2)?, path)))
         .collect();
     let mut asked: String = files.iter().map(|(blob, _)| format!("{blob}\n")).collect();

@@ -3,6 +3,8 @@
 //! It runs the real `git http-backend`, because only that runs hooks and answers a push ref by ref;
 //! a `file://` remote does neither. All methods block, so that they work in any kind of test.
 
+mod fill;
+
 use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::fs;
@@ -26,6 +28,8 @@ const BRANCH: &str = "main";
 const USER: &str = "x-access-token";
 const TOKEN: &str = "ghs_right0right0right0";
 const BAD_TOKEN: &str = "ghs_wrong0wrong0wrong0";
+/// How long the end of a host waits for requests that hang.
+const SHUT_DOWN: std::time::Duration = std::time::Duration::from_secs(5);
 const RECEIVE_PACK: &str = "/git-receive-pack";
 
 /// A git host with one bare repository; both go away with this value.
@@ -89,16 +93,26 @@ impl GitServer {
     /// When git is missing or the seed cannot be committed: no test makes sense then.
     #[must_use]
     pub fn start(seed: &Path) -> Self {
-        Self::try_start(seed).expect("the git host starts")
+        Self::try_start(|host| host.seed(seed)).expect("the git host starts")
     }
 
-    fn try_start(seed: &Path) -> anyhow::Result<Self> {
+    /// Starts a host whose repository has one commit on `main`: the files of somebody's committed
+    /// `HEAD`, byte by byte. Nothing is written there, and no filter, hook or history comes along.
+    ///
+    /// # Errors
+    /// The folder is no repository, or has no commit.
+    pub fn copy_of(repository: &Path) -> anyhow::Result<Self> {
+        Self::try_start(|host| host.copy(repository))
+    }
+
+    fn try_start(fill: impl FnOnce(&Host) -> anyhow::Result<()>) -> anyhow::Result<Self> {
         let dir = TempDir::with_prefix("git-host-").context("failed to create a directory")?;
         let host = Arc::new(Host {
             dir,
             faults: Mutex::default(),
         });
-        host.create(seed)?;
+        host.create()?;
+        fill(&host)?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("failed to bind")?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -280,7 +294,10 @@ impl GitServer {
 impl Drop for GitServer {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+            // Waited for, so that no request still holds the folder, which goes away with its last
+            // user; on a thread of its own, because the caller may be asynchronous.
+            let shut_down = std::thread::spawn(move || runtime.shutdown_timeout(SHUT_DOWN));
+            let _ = shut_down.join();
         }
     }
 }
@@ -298,6 +315,11 @@ impl SomeoneElse {
             .commit(&[(path, bytes)], message)
             .expect("somebody else's commit")
     }
+
+    /// As [`commit`](Self::commit), for who takes losing a race for an answer.
+    pub fn try_commit(&self, path: &str, bytes: &[u8], message: &str) -> anyhow::Result<String> {
+        self.host.commit(&[(path, bytes)], message)
+    }
 }
 
 impl Host {
@@ -309,7 +331,7 @@ impl Host {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn create(&self, seed: &Path) -> anyhow::Result<()> {
+    fn create(&self) -> anyhow::Result<()> {
         let bare = self.bare();
         fs::create_dir(&bare)?;
         fs::create_dir(self.dir.path().join("empty"))?;
@@ -320,24 +342,7 @@ impl Host {
             b"",
         )?;
         fs::create_dir_all(bare.join("hooks"))?;
-        git(&bare, ["config", "http.receivepack", "true"], b"")?;
-        // The seed stays a plain directory: index and objects live in the bare repository.
-        let git_dir = format!("--git-dir={}", bare.display());
-        let work_tree = format!("--work-tree={}", seed.display());
-        git(
-            seed,
-            [&git_dir, &work_tree, "add", "--all", "--force", "."],
-            b"",
-        )?;
-        let tree = line(git(&bare, ["write-tree"], b"")?)?;
-        let commit = line(git(&bare, ["commit-tree", &tree, "-F", "-"], b"Seed\n")?)?;
-        git(
-            &bare,
-            ["update-ref", &format!("refs/heads/{BRANCH}"), &commit],
-            b"",
-        )?;
-        let _ = fs::remove_file(bare.join("index"));
-        Ok(())
+        git(&bare, ["config", "http.receivepack", "true"], b"").map(drop)
     }
 
     fn commit(&self, files: &[(&str, &[u8])], message: &str) -> anyhow::Result<String> {

@@ -65,6 +65,9 @@ struct Site {
     primary_until: Option<Timestamp>,
     secondary: Option<(Timestamp, Option<Duration>)>,
     latency: Duration,
+    open: usize,
+    peak: usize,
+    refused: usize,
 }
 
 impl GitHub {
@@ -154,6 +157,25 @@ impl GitHub {
         lock(&self.state).requests.clone()
     }
 
+    /// How many requests with the token counted against its limit since the last reset.
+    #[must_use]
+    pub fn spent(&self) -> u64 {
+        lock(&self.state).used.get(&true).copied().unwrap_or(0)
+    }
+
+    /// How many requests were refused by a limit.
+    #[must_use]
+    pub fn limited(&self) -> usize {
+        lock(&self.state).refused
+    }
+
+    /// The most requests that were open at the same time since this was asked before.
+    pub fn take_peak(&self) -> usize {
+        let mut site = lock(&self.state);
+        let open = site.open;
+        std::mem::replace(&mut site.peak, open)
+    }
+
     /// Exhausts the primary limit: 403 with `x-ratelimit-remaining: 0` until the reset.
     pub fn primary_limit(&self, until_reset: Duration) {
         lock(&self.state).primary_until = Some(Timestamp::now() + until_reset);
@@ -226,6 +248,7 @@ impl Site {
         }
         let now = Timestamp::now();
         if let Some(limited) = self.limited(authorised, now) {
+            self.refused += 1;
             return limited;
         }
         let response = if method == Method::GET {
@@ -409,11 +432,18 @@ async fn answer(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let latency = lock(&state).latency;
+    let latency = {
+        let mut site = lock(&state);
+        site.open += 1;
+        site.peak = site.peak.max(site.open);
+        site.latency
+    };
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
-    lock(&state).handle(&method, &uri, &headers)
+    let mut site = lock(&state);
+    site.open -= 1;
+    site.handle(&method, &uri, &headers)
 }
 
 #[cfg(test)]

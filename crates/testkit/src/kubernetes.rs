@@ -74,6 +74,8 @@ struct State {
     images: Vec<(String, Behaviour)>,
     job_behaviours: BTreeMap<(String, String), JobBehaviour>,
     forbidden: BTreeSet<(String, String)>,
+    /// The only node's reboots: from, to.
+    reboots: Vec<(Timestamp, Timestamp)>,
     unavailable: bool,
     latency: Duration,
     requests: usize,
@@ -104,6 +106,7 @@ impl Cluster {
             images: Vec::new(),
             job_behaviours: BTreeMap::new(),
             forbidden: BTreeSet::new(),
+            reboots: Vec::new(),
             unavailable: false,
             latency: Duration::ZERO,
             requests: 0,
@@ -248,6 +251,16 @@ impl Cluster {
         lock(&self.state).delays.progress_deadline = deadline;
     }
 
+    /// The only node goes away for a while, and all pods with it; they restart when it is back.
+    pub fn reboot(&self, takes: Duration) {
+        let now = Timestamp::now();
+        let mut state = lock(&self.state);
+        state.reboots.push((now, now + takes));
+        for workload in &mut state.workloads {
+            workload.reboot(now, now + takes);
+        }
+    }
+
     /// Makes every answer wait.
     pub fn latency(&self, latency: Duration) {
         lock(&self.state).latency = latency;
@@ -342,6 +355,22 @@ impl State {
             .unwrap_or(JobBehaviour::Completes)
     }
 
+    fn node(&self, now: Timestamp) -> Value {
+        let last = self.reboots.iter().rev().find(|(from, _)| *from <= now);
+        let past = Timestamp::UNIX_EPOCH;
+        let (ready, moved) = match last {
+            None => ("True", past),
+            Some((from, to)) if now < *to => ("Unknown", *from),
+            Some((_, to)) => ("True", *to),
+        };
+        json!({
+            "apiVersion": "v1", "kind": "Node",
+            "metadata": {"name": "node-1", "uid": "node-1", "creationTimestamp": pod::time(past)},
+            "spec": {},
+            "status": {"conditions": [pod::since(pod::condition("Ready", ready, ""), moved)]},
+        })
+    }
+
     /// Renders everything as it is now; what differs from last time gets a new resource version.
     fn refresh(&mut self, now: Timestamp) {
         self.jobs.retain(|job| job.exists(now));
@@ -357,6 +386,7 @@ impl State {
         for job in &self.jobs {
             job.render(now, &mut rendered);
         }
+        rendered.push(("nodes", self.node(now)));
         let mut before = std::mem::take(&mut self.objects);
         for (plural, mut object) in rendered {
             let text = |key: &str| object["metadata"][key].as_str().unwrap_or("").to_owned();

@@ -3,11 +3,16 @@
 //! A lab has its own ports, folders and NATS server, so that many can run side by side. What it
 //! tells about outcomes is read from git and the stub cluster, not from Bowline.
 
+mod commandline;
 mod config;
+mod crowd;
+mod estate;
 mod evidence;
+mod faults;
 mod process;
 mod requests;
 mod stacks;
+mod up;
 mod webhook;
 
 use std::collections::HashSet;
@@ -25,20 +30,27 @@ use crate::git::GitServer;
 use crate::github::GitHub;
 use crate::http::Site;
 use crate::kubernetes::Cluster;
+use crate::kuma::Kuma;
 use crate::nats::NatsServer;
+use crate::otlp::Otlp;
 use crate::server::lock;
 use crate::slack::Slack;
 use crate::woodpecker::Woodpecker;
 
-pub use config::Options;
+pub use commandline::Said;
+pub use config::{Options, Protocol};
+pub use estate::{Container, Estate};
 use process::Process;
-pub use process::SERVICES;
-pub use requests::{Answered, told};
+pub use process::{SERVICES, binary};
+pub use requests::{Answered, Begun, told};
 pub use stacks::{STACKS, Stack};
+pub use up::UP;
 /// An upgrade as gRPC shows it.
 pub use wire::v1::UpgradeView as View;
 
 const SECRET: &str = "4b1d0000-0000-4000-8000-00000000c0de";
+/// What the receiver of traces is shown.
+const OTLP_HEADERS: &str = "x-scope-orgid=lab,authorization=Bearer%20otlp-c0de";
 const POLL: Duration = Duration::from_millis(50);
 /// How long ingest may take to listen.
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -48,8 +60,9 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 pub struct Lab {
     // Ours go first, then what they talk to.
     processes: Mutex<Vec<Process>>,
-    /// The log's server.
+    /// The log's server; in a lab of `bowline up` only its monitoring is known.
     pub nats: NatsServer,
+    up: bool,
     /// The git host with the sample tree.
     pub git: GitServer,
     /// Release notes.
@@ -58,10 +71,15 @@ pub struct Lab {
     pub woodpecker: Woodpecker,
     /// The cluster.
     pub cluster: Cluster,
+    /// Uptime Kuma; it is asked if the options say so.
+    pub kuma: Kuma,
     /// What makes CI apply pushes to the cluster.
     pub applier: Applier,
     /// Where announcements arrive.
     pub slack: Slack,
+    /// Where traces arrive, if the options say so.
+    pub otlp: Otlp,
+    health: Vec<(&'static str, SocketAddr)>,
     sites: Vec<(String, Site)>,
     listen: SocketAddr,
     grpc: SocketAddr,
@@ -76,23 +94,42 @@ impl Lab {
     /// # Errors
     /// A program is missing (the message says how to get it) or does not start.
     pub async fn start(options: Options) -> anyhow::Result<Lab> {
-        for service in SERVICES {
-            process::binary(service)?;
+        let programs = if options.up { &[UP][..] } else { &SERVICES };
+        for program in programs {
+            binary(program)?;
         }
-        let nats = NatsServer::start().await?;
-        let tree_folder = sample_tree();
-        let git = GitServer::start(&tree_folder);
+        let (listen, grpc, monitoring) = free_ports()?;
+        let nats = if options.up {
+            NatsServer::elsewhere(monitoring.port())?
+        } else {
+            NatsServer::start().await?
+        };
+        let git = match &options.estate {
+            None if options.crowd > 0 => {
+                let tree = crowd::tree_with(&sample_tree(), options.crowd)?;
+                GitServer::start(tree.path())
+            }
+            None => GitServer::start(&sample_tree()),
+            Some(estate) => GitServer::copy_of(&estate.repository)?,
+        };
         let (github, woodpecker) = (GitHub::start()?, Woodpecker::start("owner/infra")?);
-        let (cluster, slack) = (Cluster::start()?, Slack::start()?);
-        let tree = files(&git);
+        let (cluster, slack, kuma) = (Cluster::start()?, Slack::start()?, Kuma::start()?);
+        let stacks = stacks(&git, &options);
+        let tree = files(&git, &stacks);
         let mut sites = Vec::new();
-        for stack in &STACKS {
+        let own = options.estate.as_ref();
+        for stack in &stacks {
             stack.add_to(&cluster, &tree);
             stack.publish(&github);
             let site = Site::start()?;
             stack.serve(&site, &cluster);
+            if let Some(interval) = options.monitors {
+                kuma.add(stack.service, None, interval);
+            }
             sites.push((stack.service.to_owned(), site));
         }
+        crowd::add_to(&cluster, options.crowd);
+        crowd::publish(&github, options.crowd);
         for (namespace, name, image) in [
             ("dbaas", "mysql-backup", "mysql:8.0.41"),
             ("dbaas", "postgresql-backup", "postgres:16.4-alpine"),
@@ -100,40 +137,65 @@ impl Lab {
         ] {
             cluster.add_cronjob(namespace, name, image);
         }
-        let applier = Applier::start(
-            &git.bare_path(),
-            "main",
-            &woodpecker,
-            &cluster,
-            stacks::wanted,
-        )?;
+        let settled = own
+            .map(|estate| estate.settle(&git, &cluster))
+            .transpose()?;
+        let all = |tree: &Tree| [stacks::wanted(tree), crowd::wanted(tree)].concat();
+        let mapping = own.map_or_else(|| Box::new(all) as _, Estate::mapping);
+        let applier = Applier::start(&git.bare_path(), "main", &woodpecker, &cluster, mapping)?;
         let dir = TempDir::with_prefix("bowline-lab-")?;
-        let (listen, grpc) = free_ports()?;
+        let otlp = Otlp::start()?;
+        let mut health = Vec::new();
+        if options.telemetry.is_some() {
+            for service in SERVICES {
+                health.push((service, free_ports()?.0));
+            }
+        }
         let addresses = config::Addresses {
-            nats: nats.url(),
+            nats: if options.up {
+                format!("[embedded]\nmonitoring = \"{monitoring}\"")
+            } else {
+                format!("[nats]\nurl = \"{}\"", nats.url())
+            },
             repository: git.url(),
             user: git.user().to_owned(),
             github: github.url(),
             ci: woodpecker.url(),
             kubernetes: cluster.url(),
+            kuma: (kuma.url(), kuma.slug().to_owned()),
             listen,
             grpc,
+            otlp: (otlp.grpc_url(), otlp.http_url()),
             sites: sites
                 .iter()
                 .map(|(service, site)| (service.clone(), site.url()))
                 .collect(),
         };
-        config::write(&dir.path().join("bowline.toml"), &addresses, &options)?;
+        std::fs::create_dir(dir.path().join(faults::FOLDER))?;
+        config::write(
+            &dir.path().join("bowline.toml"),
+            &addresses,
+            &options,
+            &stacks,
+        )?;
+        if let (Some(estate), Some((site, services))) = (own, settled) {
+            estate.configure(&dir.path().join("bowline.toml"), &site.url(), &services)?;
+            sites.push((String::new(), site));
+        }
         let seed = git.head("main");
         let lab = Lab {
             processes: Mutex::new(Vec::new()),
             nats,
+            up: options.up,
             git,
             github,
             woodpecker,
             cluster,
+            kuma,
             applier,
             slack,
+            otlp,
+            health,
             sites,
             listen,
             grpc,
@@ -141,13 +203,29 @@ impl Lab {
             seed,
             dir,
         };
-        for service in SERVICES {
-            if !options.without.contains(&service) {
+        for service in programs {
+            if !options.without.contains(service) {
                 lab.spawn(service)?;
             }
         }
-        lab.listening().await?;
+        if !options.without.contains(&"ingest") {
+            lab.listening().await?;
+        }
         Ok(lab)
+    }
+
+    /// Starts a program as it was put together by the caller; its log is kept under this name.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn spawn_command(
+        &self,
+        name: &str,
+        command: &mut std::process::Command,
+    ) -> anyhow::Result<()> {
+        let process = Process::run(name, command, &self.log_path(name))?;
+        lock(&self.processes).push(process);
+        Ok(())
     }
 
     /// Starts a service; a second one of its name is a replica with the same folder.
@@ -155,7 +233,93 @@ impl Lab {
     /// # Errors
     /// It cannot be started.
     pub fn spawn(&self, service: &str) -> anyhow::Result<()> {
-        let environment = [
+        self.spawn_with(service, &[])
+    }
+
+    /// Starts a service with variables of its own.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn spawn_with(&self, service: &str, more: &[(&str, String)]) -> anyhow::Result<()> {
+        let process = self.process(service, &self.own_data(service), more)?;
+        lock(&self.processes).push(process);
+        Ok(())
+    }
+
+    /// Starts a service beside the one of its name, with a folder and addresses of its own.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn replica(&self, service: &str) -> anyhow::Result<()> {
+        let number = lock(&self.processes).len();
+        let data = self.dir.path().join(format!("data-{service}-{number}"));
+        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).to_string();
+        let settings = [
+            ("data_dir", data.display().to_string()),
+            ("ingest.listen", anywhere.clone()),
+            ("ingest.grpc_listen", anywhere),
+        ];
+        let process = self.process(service, &settings, &[])?;
+        lock(&self.processes).push(process);
+        Ok(())
+    }
+
+    /// Starts a service with other secrets, waits until it ends by itself, and returns how it did
+    /// and what the log of all of its processes then said.
+    ///
+    /// # Errors
+    /// It cannot be started, or does not end.
+    pub async fn ends_by_itself(
+        &self,
+        service: &str,
+        environment: &[(&str, String)],
+    ) -> anyhow::Result<(std::process::ExitStatus, String)> {
+        let mut process = self.process(service, &self.own_data(service), environment)?;
+        let deadline = Instant::now() + START_LIMIT;
+        loop {
+            if let Some(status) = process.ended() {
+                return Ok((status, process::tail(&self.log_path(service))));
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "{service} does not end\n{}",
+                self.logs()
+            );
+            sleep(POLL).await;
+        }
+    }
+
+    /// A process of a name keeps its folder and its addresses across restarts.
+    fn own_data(&self, service: &str) -> Vec<(&'static str, String)> {
+        let mut settings = vec![("data_dir", self.data(service).display().to_string())];
+        if let Some(address) = self.health(service) {
+            settings.push(("health.listen", address.to_string()));
+        }
+        settings
+    }
+
+    fn process(
+        &self,
+        service: &str,
+        settings: &[(&str, String)],
+        more: &[(&str, String)],
+    ) -> anyhow::Result<Process> {
+        let mut environment = self.environment()?;
+        // The last one of a name counts.
+        environment.extend_from_slice(more);
+        let config = self.dir.path().join("bowline.toml");
+        Process::start(
+            service,
+            &config,
+            &self.log_path(service),
+            &environment,
+            settings,
+        )
+    }
+
+    /// What every process of ours is told by variables.
+    fn environment(&self) -> anyhow::Result<Vec<(&str, String)>> {
+        let mut variables = vec![
             (
                 "BOWLINE_SECRET_REPOSITORY_TOKEN",
                 self.git.token().to_owned(),
@@ -170,19 +334,79 @@ impl Lab {
                 self.woodpecker.token().to_owned(),
             ),
             ("BOWLINE_SECRET_SLACK_WEBHOOK_URL", self.slack.url()),
+            ("BOWLINE_SECRET_OTLP_HEADERS", OTLP_HEADERS.to_owned()),
         ];
-        let data = self.dir.path().join(format!("data-{service}"));
-        let settings = [("data_dir", data.display().to_string())];
-        let config = self.dir.path().join("bowline.toml");
-        let process = Process::start(
+        variables.push(("BOWLINE_FAULTS", self.faults().display().to_string()));
+        if self.up {
+            let program = crate::nats::program()?.display().to_string();
+            variables.push(("BOWLINE_NATS_SERVER", program));
+        }
+        Ok(variables)
+    }
+
+    /// Where a process keeps its data.
+    #[must_use]
+    pub fn data(&self, service: &str) -> PathBuf {
+        self.dir.path().join(format!("data-{service}"))
+    }
+
+    /// Where a service serves its health and its metrics, if the options say so.
+    #[must_use]
+    pub fn health(&self, service: &str) -> Option<SocketAddr> {
+        let found = self.health.iter().find(|(name, _)| *name == service);
+        found.map(|(_, address)| *address)
+    }
+
+    /// What must never be shown: every secret that the processes were given.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<String> {
+        let slack = self.slack.url();
+        vec![
+            SECRET.to_owned(),
+            self.git.token().to_owned(),
+            self.github.token().to_owned(),
+            self.woodpecker.token().to_owned(),
+            slack.rsplit('/').next().unwrap_or_default().to_owned(),
+            OTLP_HEADERS
+                .rsplit('=')
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+        ]
+    }
+
+    /// Starts a service with another secret and waits until it ends by itself; its exit code and its
+    /// log are returned.
+    ///
+    /// # Errors
+    /// It cannot be started, or goes on.
+    pub async fn run_with(
+        &self,
+        service: &str,
+        secret: (&str, &str),
+    ) -> anyhow::Result<(Option<i32>, String)> {
+        let (name, value) = secret;
+        let log = self.dir.path().join(format!("{service}-with.log"));
+        let data = self.dir.path().join(format!("data-{service}-with"));
+        let mut process = Process::start(
             service,
-            &config,
-            &self.log_path(service),
-            &environment,
-            &settings,
+            &self.dir.path().join("bowline.toml"),
+            &log,
+            &[(name, value.to_owned())],
+            &[("data_dir", data.display().to_string())],
         )?;
-        lock(&self.processes).push(process);
-        Ok(())
+        let deadline = Instant::now() + START_LIMIT;
+        loop {
+            if let Some(status) = process.ended() {
+                return Ok((status.code(), process::tail(&log)));
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "{service} goes on\n{}",
+                process::tail(&log)
+            );
+            sleep(POLL).await;
+        }
     }
 
     /// Kills a service with SIGKILL and waits until it is gone.
@@ -200,6 +424,64 @@ impl Lab {
         Ok(())
     }
 
+    /// Asks a service to stop, as Kubernetes does.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn ask_to_stop(&self, service: &str) -> anyhow::Result<()> {
+        let ids = self.process_ids();
+        let found = ids.iter().find(|(name, _)| name == service);
+        let (_, id) = found.with_context(|| format!("no {service} runs"))?;
+        self.ask_process_to_stop(*id)
+    }
+
+    /// Asks one process to stop, where there are several of its name.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn ask_process_to_stop(&self, process: u32) -> anyhow::Result<()> {
+        process::signal(process, "TERM")
+    }
+
+    /// Waits until a service has ended, and returns its exit code.
+    ///
+    /// # Errors
+    /// It does not end within the limit, or by a signal.
+    pub async fn stopped(&self, service: &str, limit: Duration) -> anyhow::Result<i32> {
+        let ids = self.process_ids();
+        let found = ids.iter().find(|(name, _)| name == service);
+        let (_, id) = found.with_context(|| format!("no {service} was started"))?;
+        self.gone(*id, limit).await
+    }
+
+    /// Waits until a process has ended, and returns its exit code.
+    ///
+    /// # Errors
+    /// It does not end within the limit, or by a signal.
+    pub async fn gone(&self, process: u32, limit: Duration) -> anyhow::Result<i32> {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(status) = self.ended_process(process)? {
+                let code = status.code();
+                return code.with_context(|| format!("{process} ended with {status}"));
+            }
+            ensure!(Instant::now() < deadline, "{process} does not stop");
+            sleep(POLL).await;
+        }
+    }
+
+    /// How a process ended, if it did; it is forgotten then.
+    fn ended_process(&self, process: u32) -> anyhow::Result<Option<std::process::ExitStatus>> {
+        let mut processes = lock(&self.processes);
+        let at = processes.iter().position(|found| found.id() == process);
+        let at = at.with_context(|| format!("no process {process} was started"))?;
+        let ended = processes.get_mut(at).and_then(Process::ended);
+        if ended.is_some() {
+            processes.remove(at);
+        }
+        Ok(ended)
+    }
+
     /// The ids of the running processes by name.
     #[must_use]
     pub fn process_ids(&self) -> Vec<(String, u32)> {
@@ -207,6 +489,12 @@ impl Lab {
             .iter()
             .map(|process| (process.name.clone(), process.id()))
             .collect()
+    }
+
+    /// The name of a service of the crowd, by its number from 0, and its image without tag.
+    #[must_use]
+    pub fn of_crowd(number: usize) -> (String, String) {
+        (crowd::service(number), crowd::image(number))
     }
 
     /// Where a service's log is.
@@ -249,6 +537,16 @@ impl Lab {
             .all(|name| found.iter().any(|(consumer, _)| consumer == name))
     }
 
+    /// The monitor of a service in Uptime Kuma.
+    ///
+    /// # Errors
+    /// There is no such service.
+    pub fn monitor(&self, service: &str) -> anyhow::Result<u64> {
+        let at = STACKS.iter().position(|stack| stack.service == service);
+        let at = at.with_context(|| format!("no service {service}"))?;
+        Ok(u64::try_from(at)? + 1)
+    }
+
     /// The site that stands for a service's ingress.
     ///
     /// # Errors
@@ -263,9 +561,11 @@ impl Lab {
     /// The ends of all logs.
     #[must_use]
     pub fn logs(&self) -> String {
-        let logs =
-            SERVICES.map(|name| format!("--- {name}\n{}", process::tail(&self.log_path(name))));
-        logs.join("\n")
+        let programs = if self.up { &[UP][..] } else { &SERVICES };
+        let logs = programs
+            .iter()
+            .map(|name| format!("--- {name}\n{}", process::tail(&self.log_path(name))));
+        logs.collect::<Vec<_>>().join("\n")
     }
 
     /// The folder with the configuration, the logs and the data.
@@ -286,6 +586,9 @@ impl Drop for Lab {
             eprintln!("{}", self.logs());
         }
         lock(&self.processes).clear();
+        if self.up {
+            self.end_left_behind();
+        }
     }
 }
 
@@ -293,10 +596,25 @@ fn sample_tree() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("data/homelab")
 }
 
-/// The sample tree's files, as committed.
-fn files(git: &GitServer) -> Tree {
+/// The stacks of the lab; the twin's file is put beside the sample tree's.
+fn stacks(git: &GitServer, options: &Options) -> Vec<Stack> {
+    if options.estate.is_some() {
+        return Vec::new();
+    }
+    let mut stacks = STACKS.to_vec();
+    if options.twin {
+        let text = git.show("main", "stacks/ebooks/main.tf");
+        let text = String::from_utf8_lossy(&text.unwrap_or_default()).replace("ebooks", "podcasts");
+        git.commit_as_someone_else(stacks::TWIN.path(), text.as_bytes(), "add podcasts");
+        stacks.push(stacks::TWIN);
+    }
+    stacks
+}
+
+/// The files of the stacks, as committed.
+fn files(git: &GitServer, stacks: &[Stack]) -> Tree {
     let mut tree = Tree::new();
-    for stack in &STACKS {
+    for stack in stacks {
         if let Some(bytes) = git.show("main", stack.path()) {
             tree.insert(stack.path().to_owned(), bytes);
         }
@@ -304,9 +622,10 @@ fn files(git: &GitServer) -> Tree {
     tree
 }
 
-/// Two ports nobody listens on, for processes that must keep them across restarts.
-fn free_ports() -> anyhow::Result<(SocketAddr, SocketAddr)> {
+/// Three ports nobody listens on, for processes that must keep them across restarts.
+fn free_ports() -> anyhow::Result<(SocketAddr, SocketAddr, SocketAddr)> {
     let one = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let two = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    Ok((one.local_addr()?, two.local_addr()?))
+    let three = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    Ok((one.local_addr()?, two.local_addr()?, three.local_addr()?))
 }

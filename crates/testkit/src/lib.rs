@@ -1,12 +1,15 @@
 //! testkit.
 
 pub mod apply;
+pub mod figures;
 pub mod git;
 pub mod github;
 pub mod http;
 pub mod kubernetes;
+pub mod kuma;
 pub mod lab;
 pub mod nats;
+pub mod otlp;
 mod server;
 pub mod slack;
 pub mod woodpecker;

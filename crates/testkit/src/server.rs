@@ -21,6 +21,19 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(name: &'static str, router: Router) -> anyhow::Result<Self> {
+        Self::serve(name, |listener| async {
+            axum::serve(listener, router).await.map_err(Into::into)
+        })
+    }
+
+    /// As [`Server::start`], for what is more than a router.
+    pub(crate) fn serve<F>(
+        name: &'static str,
+        serve: impl FnOnce(tokio::net::TcpListener) -> F + Send + 'static,
+    ) -> anyhow::Result<Self>
+    where
+        F: Future<Output = anyhow::Result<()>> + Send,
+    {
         let listener = TcpListener::bind(("127.0.0.1", 0))
             .with_context(|| format!("failed to bind a loopback port for the {name} stub"))?;
         listener.set_nonblocking(true)?;
@@ -38,7 +51,7 @@ impl Server {
                     return;
                 }
             };
-            if let Err(error) = axum::serve(listener, router).await {
+            if let Err(error) = serve(listener).await {
                 tracing::error!(%error, stub = name, "the stub server ended");
             }
         });

@@ -49,6 +49,7 @@ struct Ci {
     agent_stop: Duration,
     cancel_previous: bool,
     filter_restarts: usize,
+    old: bool,
     faults: VecDeque<(u16, &'static str, String)>,
     latency: Duration,
     requests: usize,
@@ -72,6 +73,7 @@ impl Woodpecker {
             agent_stop: Duration::from_millis(300),
             cancel_previous: true,
             filter_restarts: 0,
+            old: false,
             faults: VecDeque::new(),
             latency: Duration::ZERO,
             requests: 0,
@@ -172,6 +174,19 @@ impl Woodpecker {
     /// number; `None` when the message says to skip CI, or the policy loses the webhook.
     pub fn push(&self, sha: &str, branch: &str, message: &str) -> Option<u64> {
         lock(&self.state).push(sha, branch, message, Timestamp::now())
+    }
+
+    /// The paths that the push of the commit's newest pipeline changed, as the forge told.
+    pub fn changed(&self, sha: &str, files: &[&str]) {
+        if let Some(pipeline) = lock(&self.state).newest(sha) {
+            pipeline.changed_files = files.iter().map(|&file| file.to_owned()).collect();
+        }
+    }
+
+    /// It behaves as a server of 2.x from now on: older field names, no filters, no word about what
+    /// superseded a run.
+    pub fn old(&self) {
+        lock(&self.state).old = true;
     }
 
     /// An agent takes the commit's newest pipeline: it and all its workflows run.
@@ -305,6 +320,7 @@ impl Ci {
             } else {
                 0
             },
+            changed_files: Vec::new(),
             policy,
         };
         pipeline.settle();

@@ -1,18 +1,29 @@
-use crate::v1;
+use crate::{DecodeError, enums, v1};
 
 impl From<&job::Baseline> for v1::Baselined {
     fn from(baseline: &job::Baseline) -> Self {
         v1::Baselined {
             targets: baseline.targets.iter().map(Into::into).collect(),
+            monitors: baseline
+                .monitors
+                .iter()
+                .map(|(name, state)| (name.clone(), v1::MonitorState::from(*state).into()))
+                .collect(),
         }
     }
 }
 
-impl From<v1::Baselined> for job::Baseline {
-    fn from(baseline: v1::Baselined) -> Self {
-        job::Baseline {
+impl TryFrom<v1::Baselined> for job::Baseline {
+    type Error = DecodeError;
+
+    fn try_from(baseline: v1::Baselined) -> Result<Self, DecodeError> {
+        let monitors = baseline.monitors.into_iter();
+        Ok(job::Baseline {
             targets: baseline.targets.into_iter().map(Into::into).collect(),
-        }
+            monitors: monitors
+                .map(|(name, state)| Ok((name, enums::monitor_state(state)?)))
+                .collect::<Result<_, DecodeError>>()?,
+        })
     }
 }
 

@@ -55,6 +55,7 @@ impl From<&Body> for Wire {
                 url,
             }),
             Body::CiAbsent => Wire::CiAbsent(v1::CiAbsent {}),
+            Body::CiRestarting { number } => Wire::CiRestarting(v1::CiRestarting { number }),
             Body::Applied { images } => Wire::Applied(v1::Applied {
                 images: images.into_iter().collect(),
             }),
@@ -62,7 +63,15 @@ impl From<&Body> for Wire {
             Body::FailingSince { since_ms, evidence } => {
                 Wire::FailingSince(v1::FailingSince { since_ms, evidence })
             }
-            Body::Observed { seconds } => Wire::Observed(v1::Observed { seconds }),
+            Body::Observed {
+                seconds,
+                paused,
+                why,
+            } => Wire::Observed(v1::Observed {
+                seconds,
+                paused_seconds: paused,
+                why,
+            }),
             Body::Verified { report } => Wire::Verified(v1::Verified { report }),
             Body::ResourceRaised { what } => Wire::ResourceRaised(v1::ResourceRaised { what }),
             Body::RollbackRequested { cause, evidence } => {
@@ -143,7 +152,7 @@ impl TryFrom<Wire> for Body {
             },
             Wire::Ready(v1::Ready {}) => Body::Ready,
             Wire::SteppedBack(v1::SteppedBack { why }) => Body::SteppedBack(why),
-            Wire::Baselined(baseline) => Body::Baselined(baseline.into()),
+            Wire::Baselined(baseline) => Body::Baselined(baseline.try_into()?),
             Wire::Pushing(v1::Pushing {
                 base,
                 commit_at,
@@ -164,6 +173,7 @@ impl TryFrom<Wire> for Body {
                 url,
             }),
             Wire::CiAbsent(v1::CiAbsent {}) => Body::CiAbsent,
+            Wire::CiRestarting(v1::CiRestarting { number }) => Body::CiRestarting { number },
             Wire::Applied(v1::Applied { images }) => Body::Applied {
                 images: images.into_iter().collect(),
             },
@@ -171,7 +181,15 @@ impl TryFrom<Wire> for Body {
             Wire::FailingSince(v1::FailingSince { since_ms, evidence }) => {
                 Body::FailingSince { since_ms, evidence }
             }
-            Wire::Observed(v1::Observed { seconds }) => Body::Observed { seconds },
+            Wire::Observed(v1::Observed {
+                seconds,
+                paused_seconds,
+                why,
+            }) => Body::Observed {
+                seconds,
+                paused: paused_seconds,
+                why,
+            },
             Wire::Verified(v1::Verified { report }) => Body::Verified { report },
             Wire::ResourceRaised(v1::ResourceRaised { what }) => Body::ResourceRaised { what },
             Wire::RollbackRequested(v1::RollbackRequested { cause, evidence }) => {

@@ -28,3 +28,7 @@ enumeration!(
     CiFailed, NotApplied, Unhealthy, Cancelled, Person
 );
 enumeration!(transience, Transience, "aborted.transience": Transient, Lasting);
+enumeration!(
+    monitor_state, MonitorState, "baselined.monitors":
+    Down, Up, Pending, Maintenance
+);

@@ -25,6 +25,7 @@ pub use error::DecodeError;
     clippy::allow_attributes_without_reason,
     clippy::clone_on_ref_ptr,
     clippy::doc_markdown,
+    clippy::large_enum_variant,
     reason = "generated"
 )]
 pub mod v1 {

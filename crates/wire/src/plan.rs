@@ -26,10 +26,16 @@ impl From<&job::Plan> for v1::Plan {
                 observe: plan.policy.observe,
                 approval: plan.policy.approval,
                 allow_unhealthy_before: plan.policy.allow_unhealthy_before,
+                insecure_tls: plan.policy.insecure_tls,
+                critical: plan.policy.critical,
             }),
             summary: plan.summary.clone(),
             releases: plan.releases,
             source_url: plan.source_url.clone(),
+            monitors: plan.monitors.as_ref().map(|monitors| v1::Monitors {
+                names: monitors.names.clone(),
+                hosts: monitors.hosts.clone(),
+            }),
         }
     }
 }
@@ -74,10 +80,16 @@ impl TryFrom<v1::Plan> for job::Plan {
                 observe: policy.observe,
                 approval: policy.approval,
                 allow_unhealthy_before: policy.allow_unhealthy_before,
+                insecure_tls: policy.insecure_tls,
+                critical: policy.critical,
             },
             summary: plan.summary,
             releases: plan.releases,
             source_url: plan.source_url,
+            monitors: plan.monitors.map(|monitors| job::Monitors {
+                names: monitors.names,
+                hosts: monitors.hosts,
+            }),
         })
     }
 }

@@ -16,6 +16,7 @@ impl From<&job::Request> for v1::Requested {
             lift_fence: request.lift_fence,
             parent: request.parent.clone(),
             service: request.service.clone(),
+            by: request.by.clone(),
         }
     }
 }
@@ -38,6 +39,7 @@ impl TryFrom<v1::Requested> for job::Request {
             lift_fence: request.lift_fence,
             parent: request.parent,
             service: request.service,
+            by: request.by,
         })
     }
 }

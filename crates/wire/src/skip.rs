@@ -8,7 +8,9 @@ impl From<&job::SkipReason> for v1::Skipped {
             job::SkipReason::Observe(why) => Reason::Observe(why.clone()),
             job::SkipReason::AlreadyThere => Reason::AlreadyThere(v1::AlreadyThere {}),
             job::SkipReason::SameTagRebuilt => Reason::SameTagRebuilt(v1::SameTagRebuilt {}),
-            job::SkipReason::NotFound => Reason::NotFound(v1::NotFound {}),
+            job::SkipReason::NotFound(searched) => Reason::NotFound(v1::NotFound {
+                searched: searched.clone(),
+            }),
             job::SkipReason::SeveralServices(services) => {
                 Reason::SeveralServices(v1::SeveralServices {
                     services: services.clone(),
@@ -35,7 +37,7 @@ impl TryFrom<v1::Skipped> for job::SkipReason {
                 Reason::Observe(why) => job::SkipReason::Observe(why),
                 Reason::AlreadyThere(v1::AlreadyThere {}) => job::SkipReason::AlreadyThere,
                 Reason::SameTagRebuilt(v1::SameTagRebuilt {}) => job::SkipReason::SameTagRebuilt,
-                Reason::NotFound(v1::NotFound {}) => job::SkipReason::NotFound,
+                Reason::NotFound(v1::NotFound { searched }) => job::SkipReason::NotFound(searched),
                 Reason::SeveralServices(v1::SeveralServices { services }) => {
                     job::SkipReason::SeveralServices(services)
                 }

@@ -1,5 +1,6 @@
 //! [`Releases`] from GitHub's REST API.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -7,6 +8,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, LINK, RETRY_AFTER, USER_
 use reqwest::{Response, StatusCode};
 use runtime::Secret;
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use crate::ports::{PortError, Release, Releases};
 
@@ -22,6 +24,8 @@ pub struct GitHub {
     client: reqwest::Client,
     base: String,
     token: Option<Secret>,
+    /// Until when GitHub has asked to be left alone. Asking on counts, and prolongs it.
+    limited: Mutex<Option<Instant>>,
 }
 
 #[derive(Deserialize)]
@@ -47,7 +51,20 @@ impl GitHub {
             client,
             base: base.trim_end_matches('/').to_owned(),
             token,
+            limited: Mutex::default(),
         })
+    }
+
+    /// How long GitHub still wants to be left alone.
+    fn limited(&self) -> Option<Duration> {
+        let limited = self.limited.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = limited.map(|until| until.saturating_duration_since(Instant::now()));
+        left.filter(|left| !left.is_zero())
+    }
+
+    fn limit_for(&self, wait: Duration) {
+        let mut limited = self.limited.lock().unwrap_or_else(PoisonError::into_inner);
+        *limited = (*limited).max(Some(Instant::now() + wait));
     }
 
     async fn get(&self, url: &str) -> Result<Response, PortError> {
@@ -76,6 +93,12 @@ impl GitHub {
         &self,
         url: &str,
     ) -> Result<Option<(Vec<ReleaseBody>, Option<String>)>, PortError> {
+        if let Some(left) = self.limited() {
+            return Err(PortError {
+                what: "GitHub has limited us, and is not asked until that is over".to_owned(),
+                retry_after: Some(left),
+            });
+        }
         let mut answer = self.get(url).await?;
         let status = answer.status();
         let next = next_link(answer.headers());
@@ -101,7 +124,11 @@ impl GitHub {
             return Ok(Some((Vec::new(), None)));
         }
         if !status.is_success() {
-            return Err(refusal(status, wait, &message(&body)));
+            let refusal = refusal(status, wait, &message(&body));
+            if let Some(wait) = refusal.retry_after {
+                self.limit_for(wait);
+            }
+            return Err(refusal);
         }
         let releases = serde_json::from_slice(&body)
             .map_err(|error| PortError::new(format!("GitHub sent no list of releases: {error}")))?;
@@ -119,7 +146,8 @@ impl Releases for GitHub {
         let mut found = Vec::new();
         for _ in 0..MAX_PAGES {
             let Some(page) = url.take() else { break };
-            let Some((releases, next)) = self.page(&page).await? else {
+            let asked = runtime::outside("github_releases", Some(&self.base), self.page(&page));
+            let Some((releases, next)) = asked.await? else {
                 return Ok(None);
             };
             found.extend(

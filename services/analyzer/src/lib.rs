@@ -10,6 +10,7 @@ pub mod planning;
 mod ports;
 pub mod sites;
 mod source;
+mod split;
 mod targets;
 mod work;
 
@@ -18,7 +19,8 @@ use std::sync::Arc;
 
 use bus::Log;
 use job::{Limits, Owner, Policy};
-use runtime::settings::{Engine, Mode, Settings};
+use runtime::probe;
+use runtime::settings::{Mode, Settings};
 use terraform::Options;
 use tokio_util::sync::CancellationToken;
 
@@ -34,13 +36,15 @@ const WORKERS: usize = 4;
 /// Runs the analyzer's inbox until `stop`.
 ///
 /// # Errors
-/// When an adapter cannot be built.
+/// When an adapter cannot be built, or the git host refuses the credentials.
 pub async fn run(
     settings: &Settings,
     log: Arc<dyn Log>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let repository = Arc::new(GitRepository::open(settings)?);
+    let unknown = probe::at_start(repository.look()).await?;
+    let looking = Arc::clone(&repository);
     let github = GitHub::new(
         &settings.github.url,
         settings.secrets().github_token()?,
@@ -56,23 +60,24 @@ pub async fn run(
         repository,
         Arc::new(github),
     ));
-    bus::run_owner(log, Owner::Analyzer, WORKERS, analyzer, stop).await;
+    let look_again = async {
+        if unknown {
+            probe::until_granted(|| looking.look(), stop.clone()).await;
+        }
+    };
+    tokio::join!(
+        bus::run_owner(log, Owner::Analyzer, WORKERS, analyzer, stop.clone()),
+        look_again
+    );
     Ok(())
 }
 
 /// The backup as configured; what is left out follows from the engine and the service.
 fn backup(configured: &runtime::settings::BackupTarget) -> planning::Backup {
-    let engine = match configured.engine {
-        Engine::Postgresql => "postgresql",
-        Engine::Mysql => "mysql",
-    };
     planning::Backup {
         namespace: configured.namespace.clone(),
-        cronjob: configured
-            .cronjob
-            .clone()
-            .unwrap_or_else(|| format!("{engine}-backup")),
-        engine: engine.to_owned(),
+        cronjob: configured.cronjob_or_default(),
+        engine: configured.engine.as_str().to_owned(),
         database: configured.database.clone(),
     }
 }
@@ -94,8 +99,13 @@ pub fn rules(settings: &Settings) -> Rules {
                 always_step: settings.always_steps(name),
                 policy: Policy {
                     observe: settings.mode_of(name) == Mode::Observe,
+                    approval: settings.needs_approval(name),
+                    critical: settings.is_critical(name),
                     ..Policy::default()
                 },
+                monitors: service.monitors.clone(),
+                insecure_tls: service.insecure_tls,
+                settle_seconds: service.settle.map(seconds),
             };
             (name.clone(), policy)
         })
@@ -106,7 +116,7 @@ pub fn rules(settings: &Settings) -> Rules {
             .entry(name.clone())
             .or_insert_with(|| ServicePolicy {
                 always_step: true,
-                ..ServicePolicy::plain(observe_all)
+                ..ServicePolicy::plain(name, observe_all)
             });
     }
     Rules {
@@ -124,6 +134,8 @@ pub fn rules(settings: &Settings) -> Rules {
         },
         cluster: settings.repository.cluster.clone(),
         services,
+        kuma: settings.verify.kuma.url.is_some(),
+        insecure_tls: settings.verify.insecure_tls,
         observe: observe_all,
         sources: settings
             .sources

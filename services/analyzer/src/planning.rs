@@ -1,8 +1,10 @@
 //! From the sites and the way to the plan. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use job::{BackupTarget, Excerpt, Limits, Plan, PlanStep, Policy, Risk, SkipReason, Windows};
+use job::{
+    BackupTarget, Excerpt, Limits, Monitors, Plan, PlanStep, Policy, Risk, SkipReason, Windows,
+};
 use risk::{Assessment, Input};
 use version::Tag;
 
@@ -34,12 +36,19 @@ pub struct ServicePolicy {
     pub always_step: bool,
     /// Observe and approval.
     pub policy: Policy,
+    /// Its monitors in Uptime Kuma; an empty list: none.
+    pub monitors: Option<Vec<String>>,
+    /// Whether a certificate that nobody vouches for is accepted, if it says so itself.
+    pub insecure_tls: Option<bool>,
+    /// Its own settle time, in seconds.
+    pub settle_seconds: Option<u32>,
 }
 
 impl ServicePolicy {
     /// What holds for a service that nothing is said about.
     #[must_use]
-    pub fn plain(observe: bool) -> ServicePolicy {
+    pub fn plain(name: &str, observe: bool) -> ServicePolicy {
+        let critical = runtime::catalogue::is_critical(name);
         ServicePolicy {
             url: None,
             backup: None,
@@ -47,8 +56,13 @@ impl ServicePolicy {
             always_step: false,
             policy: Policy {
                 observe,
+                approval: critical,
+                critical,
                 ..Policy::default()
             },
+            monitors: None,
+            insecure_tls: None,
+            settle_seconds: None,
         }
     }
 }
@@ -79,6 +93,10 @@ pub struct Rules {
     pub cluster: String,
     /// Services with something said about them.
     pub services: BTreeMap<String, ServicePolicy>,
+    /// Uptime Kuma is asked.
+    pub kuma: bool,
+    /// A certificate that nobody vouches for is accepted.
+    pub insecure_tls: bool,
     /// Every service that nothing else is said about is only observed.
     pub observe: bool,
     /// Sources by normalised image, before the catalogue.
@@ -89,7 +107,7 @@ impl Rules {
     /// What is said about the service; nothing said is the default.
     #[must_use]
     pub fn service(&self, name: &str) -> ServicePolicy {
-        let plain = || ServicePolicy::plain(self.observe);
+        let plain = || ServicePolicy::plain(name, self.observe);
         self.services.get(name).cloned().unwrap_or_else(plain)
     }
 }
@@ -169,6 +187,11 @@ pub fn plan(
         )));
     }
     let targets = targets(&found.sites, service.url.as_deref()).map_err(SkipReason::Refused)?;
+    let monitors = if rules.kuma {
+        monitors(found, &service)
+    } else {
+        None
+    };
     let backup = service.backup.map(|backup| BackupTarget {
         namespace: backup.namespace.unwrap_or_else(|| {
             targets
@@ -198,11 +221,20 @@ pub fn plan(
             },
             undo_seconds: safe,
         },
-        limits: rules.limits,
-        policy: service.policy,
+        limits: Limits {
+            settle_seconds: service
+                .settle_seconds
+                .unwrap_or(rules.limits.settle_seconds),
+            ..rules.limits
+        },
+        policy: Policy {
+            insecure_tls: service.insecure_tls.unwrap_or(rules.insecure_tls),
+            ..service.policy
+        },
         summary: risk::summary(&way.notes, &assessment, SUMMARY_BYTES),
         releases: u32::try_from(way.notes.len()).unwrap_or(u32::MAX),
         source_url: way.source_url.clone(),
+        monitors,
         risk: Risk {
             level,
             reasons: assessment
@@ -229,6 +261,38 @@ pub fn plan(
                 .collect(),
         },
     })
+}
+
+/// The service's monitors: what a person listed, else what its hosts tell.
+fn monitors(found: &Sites, service: &ServicePolicy) -> Option<Monitors> {
+    match &service.monitors {
+        Some(none) if none.is_empty() => None,
+        Some(names) => Some(Monitors {
+            names: names.clone(),
+            hosts: Vec::new(),
+        }),
+        None => {
+            let owners = found.sites.iter().flat_map(|site| &site.owner);
+            let ingress = owners.flat_map(|owner| owner.ingress_hosts.iter().cloned());
+            let said = service.url.as_deref().and_then(host).map(str::to_owned);
+            let hosts: BTreeSet<String> = ingress.chain(said).collect();
+            Some(Monitors {
+                names: Vec::new(),
+                hosts: hosts.into_iter().collect(),
+            })
+        }
+    }
+}
+
+/// The host of an address, without port.
+fn host(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let host = rest.split(['/', '?', '#']).next()?;
+    let host = host
+        .rsplit_once(':')
+        .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
+        .map_or(host, |(host, _)| host);
+    (!host.is_empty()).then_some(host)
 }
 
 fn bounded(text: &str) -> String {

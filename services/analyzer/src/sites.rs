@@ -23,6 +23,15 @@ pub struct Sites {
     pub notes: Vec<String>,
 }
 
+/// Everything that the tree says about an image or chart.
+#[derive(Debug)]
+pub struct Mentions {
+    answer: Answer,
+    options: Options,
+    /// What was searched, for people.
+    searched: String,
+}
+
 /// Finds the sites and judges whether they may be moved together.
 ///
 /// # Errors
@@ -34,27 +43,76 @@ pub fn find(
     status: &str,
     only: Option<&str>,
 ) -> Result<Sites, SkipReason> {
-    let mut answer = terraform::find(tree, options, wanted);
-    if let Some(only) = only {
-        answer.sites.retain(|site| site.service == only);
-        answer
-            .refused
-            .retain(|refused| in_stack(&refused.path, options, only));
-    }
-    judge(answer, options, status)
+    Mentions::read(tree, options, wanted).of_service(status, only)
 }
 
-fn judge(answer: Answer, options: &Options, status: &str) -> Result<Sites, SkipReason> {
-    let services: BTreeSet<String> = answer
-        .sites
-        .iter()
-        .map(|site| site.service.clone())
-        .collect();
-    if services.len() > 1 {
-        return Err(SkipReason::SeveralServices(services.into_iter().collect()));
+impl Mentions {
+    /// Reads the tree.
+    #[must_use]
+    pub fn read(tree: &dyn Tree, options: &Options, wanted: &Wanted) -> Mentions {
+        let name = match wanted {
+            Wanted::Image { repository, .. } => repository,
+            Wanted::Chart { name, .. } => name,
+        };
+        let files = tree.paths();
+        let terraform = files.iter().filter(|path| path.ends_with(".tf")).count();
+        Mentions {
+            answer: terraform::find(tree, options, wanted),
+            options: options.clone(),
+            searched: format!("{terraform} .tf files were searched for {name}"),
+        }
     }
+
+    /// The services with sites that can be moved: they have nothing in common, because a place
+    /// that serves several workloads is one site of one service.
+    #[must_use]
+    pub fn moving(&self) -> BTreeSet<String> {
+        let services = self.answer.sites.iter().map(|site| site.service.clone());
+        services.collect()
+    }
+
+    /// The services that mention it at all, also where nothing can or need be moved any more.
+    #[must_use]
+    pub fn mentioning(&self) -> BTreeSet<String> {
+        let refused = self.answer.refused.iter();
+        let mut services: BTreeSet<String> = refused
+            .filter_map(|refused| stack_of(&refused.path, &self.options))
+            .map(str::to_owned)
+            .collect();
+        services.extend(self.moving());
+        services
+    }
+
+    /// The sites of one service, or of the only one.
+    ///
+    /// # Errors
+    /// The reason why nothing is done.
+    pub fn of_service(mut self, status: &str, only: Option<&str>) -> Result<Sites, SkipReason> {
+        if let Some(only) = only {
+            let Mentions {
+                answer, options, ..
+            } = &mut self;
+            answer.sites.retain(|site| site.service == only);
+            answer
+                .refused
+                .retain(|refused| in_stack(&refused.path, options, only));
+        }
+        let services = self.moving();
+        if services.len() > 1 {
+            return Err(SkipReason::SeveralServices(services.into_iter().collect()));
+        }
+        judge(self.answer, &self.options, status, &self.searched)
+    }
+}
+
+fn judge(
+    answer: Answer,
+    options: &Options,
+    status: &str,
+    searched: &str,
+) -> Result<Sites, SkipReason> {
     let Some(first) = answer.sites.first() else {
-        return Err(nothing_to_move(&answer, status));
+        return Err(nothing_to_move(&answer, status, searched));
     };
     // The sites of one upgrade are all or nothing: one that is left behind is version skew.
     let behind: Vec<&RefusedSite> = answer
@@ -76,12 +134,12 @@ fn judge(answer: Answer, options: &Options, status: &str) -> Result<Sites, SkipR
 }
 
 /// Why no site moves.
-fn nothing_to_move(answer: &Answer, status: &str) -> SkipReason {
+fn nothing_to_move(answer: &Answer, status: &str, searched: &str) -> SkipReason {
     if answer.refused.is_empty() {
         return match answer.problems.as_slice() {
-            [] => SkipReason::NotFound,
+            [] => SkipReason::NotFound(searched.to_owned()),
             problems => SkipReason::Refused(format!(
-                "no file that can be read names it; not readable: {}",
+                "no file that can be read names it; {searched}; not readable: {}",
                 some(problems)
             )),
         };
@@ -114,15 +172,16 @@ fn leaves_behind(reason: &Refused) -> bool {
 
 /// Whether the file is in the service's folder, or in one below it.
 fn in_stack(path: &str, options: &Options, service: &str) -> bool {
+    stack_of(path, options) == Some(service)
+}
+
+/// The service in whose folder the file is.
+fn stack_of<'a>(path: &'a str, options: &Options) -> Option<&'a str> {
     let below = match options.stacks.trim_matches('/') {
-        "" | "." => Some(path),
-        stacks => path
-            .strip_prefix(stacks)
-            .and_then(|rest| rest.strip_prefix('/')),
+        "" | "." => path,
+        stacks => path.strip_prefix(stacks)?.strip_prefix('/')?,
     };
-    below
-        .and_then(|rest| rest.strip_prefix(service))
-        .is_some_and(|rest| rest.starts_with('/'))
+    below.split_once('/').map(|(service, _)| service)
 }
 
 fn listed(refused: &[&RefusedSite]) -> String {

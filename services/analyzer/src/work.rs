@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bus::{Bucket, History, Log, Outcome, Work, WorkError};
+use bus::{Bucket, History, Log, Outcome, PutError, Work, WorkError};
 use job::{Body, Command, Plan, Request, SkipReason, Transience};
 use runtime::catalogue::Source;
 use terraform::{Options, Wanted};
@@ -9,13 +9,13 @@ use terraform::{Options, Wanted};
 use crate::notes::{self, Way};
 use crate::planning::{self, Rules};
 use crate::ports::{PortError, Releases, Repository};
-use crate::sites;
+use crate::sites::Mentions;
 
 /// Carries the analyzer's commands out.
 pub struct Analyzer {
     rules: Rules,
     options: Options,
-    log: Arc<dyn Log>,
+    pub(crate) log: Arc<dyn Log>,
     repository: Arc<dyn Repository>,
     releases: Arc<dyn Releases>,
 }
@@ -39,7 +39,8 @@ impl Analyzer {
         }
     }
 
-    async fn plan(&self, request: &Request) -> Result<Body, PortError> {
+    async fn plan(&self, history: &History) -> Result<Body, PortError> {
+        let request = &history.state.request;
         let (head, tree) = self.repository.newest().await?;
         let wanted = if request.chart {
             return Ok(Body::Skipped(SkipReason::Refused(
@@ -52,14 +53,17 @@ impl Analyzer {
                 tag: request.tag.clone(),
             }
         };
-        let found = sites::find(
-            tree.as_ref(),
-            &self.options,
-            &wanted,
-            &request.status,
-            request.service.as_deref(),
-        );
-        let found = match found {
+        let mentions = Mentions::read(tree.as_ref(), &self.options, &wanted);
+        // A new plan is for the service of the first one.
+        let planned = history.state.plan.as_ref().map(|plan| &plan.service);
+        let only = request.service.as_ref().or(planned);
+        if only.is_none()
+            && let Some(split) = self.split(history, &mentions).await?
+        {
+            return Ok(split);
+        }
+        let only = only.map(String::as_str);
+        let found = match mentions.of_service(&request.status, only) {
             Ok(found) => found,
             Err(reason) => return Ok(Body::Skipped(reason)),
         };
@@ -96,15 +100,24 @@ impl Analyzer {
         Ok(Body::Planned(plan))
     }
 
-    /// The first version of the plan that was rolled back before.
+    /// The first version of the plan that was rolled back before. If a person wants it all the
+    /// same, the fences of all its steps are taken away instead; what fails again is fenced again.
     async fn fenced(&self, request: &Request, plan: &Plan) -> Result<Option<String>, PortError> {
-        if request.lift_fence {
-            return Ok(None);
-        }
         for step in &plan.steps {
             let key = job::fence(plan, &request.image, &step.to);
-            if self.log.get(Bucket::Fences, &key).await?.is_some() {
+            let Some((revision, _)) = self.log.get(Bucket::Fences, &key).await? else {
+                continue;
+            };
+            if !request.lift_fence {
                 return Ok(Some(step.to.clone()));
+            }
+            if plan.policy.observe {
+                continue;
+            }
+            match self.log.delete(Bucket::Fences, &key, revision).await {
+                // Another replica took it away, or an undo has just put it there anew.
+                Ok(()) | Err(PutError::Conflict) => {}
+                Err(PutError::Unavailable(error)) => return Err(error.into()),
             }
         }
         Ok(None)
@@ -124,7 +137,7 @@ pub fn entry<'a>(rules: &'a Rules, image: &str) -> Option<Source<'a>> {
 impl Work for Analyzer {
     async fn carry_out(&self, history: &History, command: Command) -> Result<Outcome, WorkError> {
         let body = match command {
-            Command::Plan => match self.plan(&history.state.request).await {
+            Command::Plan => match self.plan(history).await {
                 Ok(body) => body,
                 Err(PortError {
                     retry_after: Some(wait),

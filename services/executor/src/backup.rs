@@ -57,7 +57,7 @@ fn choose(
 }
 
 /// The Job's name: at most 63 characters, the same whenever this backup is tried again, and never
-/// that of an older dump, also after a new plan has begun to count its steps anew.
+/// that of an older dump, also after a new plan has begun the step anew.
 fn job_name(history: &History, attempt: u32) -> String {
     let State {
         id, step, replans, ..
@@ -139,10 +139,13 @@ impl Executor {
             )),
             JobReport::Absent if waited_ms > millis(FORGOTTEN) => Ok(aborted(
                 history,
-                format!("{place} is gone, and nobody saw whether it succeeded"),
+                format!("{place} is not there, and nobody saw whether it ran"),
                 Transience::Transient,
             )),
             JobReport::Absent => {
+                if let Some(wait) = self.wait_for_dumps(history, target).await? {
+                    return Ok(wait);
+                }
                 let job = NewJob {
                     name: backup.job.clone(),
                     upgrade: history.id.to_string(),
@@ -185,6 +188,35 @@ impl Executor {
                 JobPhase::Running => Outcome::Wait(self.config.backup_poll),
             }),
         }
+    }
+
+    /// The wait before a Job may be made. A backup that is renewed under the CI turn has not asked
+    /// for its target yet; the others have it, and a schedule may have begun a dump since.
+    async fn wait_for_dumps(
+        &self,
+        history: &History,
+        target: &BackupTarget,
+    ) -> Result<Option<Outcome>, PortError> {
+        if let Some(claim) = Claim::backup(&history.state)
+            && let Taken::Waiting { retry, .. } =
+                bus::take(self.log.as_ref(), &claim, history, Class::Forward).await?
+        {
+            return Ok(Some(Outcome::Wait(retry)));
+        }
+        let jobs = self.backups.jobs(target).await?;
+        let (now_ms, config) = (self.log.now_ms(), &self.config);
+        Ok(
+            match choose(
+                &jobs,
+                now_ms,
+                now_ms,
+                config.backup_spacing,
+                config.backup_poll,
+            ) {
+                Choice::Wait(wait) => Some(Outcome::Wait(wait)),
+                Choice::Share { .. } | Choice::Create => None,
+            },
+        )
     }
 
     /// The intent to renew a backup that grew too old while its upgrade waited for the turn.

@@ -9,6 +9,7 @@ use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams};
 use kube::{Api, Client};
+use runtime::probe::Access;
 use runtime::settings::Settings;
 
 use crate::backup::TTL_SECONDS;
@@ -32,6 +33,64 @@ impl KubernetesBackups {
     pub async fn connect(settings: &Settings) -> anyhow::Result<KubernetesBackups> {
         let client = client(settings.kubernetes.url.as_deref()).await?;
         Ok(KubernetesBackups { client })
+    }
+
+    /// Whether Jobs can be listed, made from these `CronJob`s (namespace and name), and deleted.
+    /// Nothing is made: the server only says what it would do.
+    pub(crate) async fn look(&self, targets: &[(String, String)]) -> Access {
+        for (namespace, cronjob) in targets {
+            if let Err(access) = self.look_at(namespace, cronjob).await {
+                return access;
+            }
+        }
+        Access::Granted
+    }
+
+    async fn look_at(&self, namespace: &str, cronjob: &str) -> Result<(), Access> {
+        let told = |what: &str, error: &kube::Error| {
+            let place = format!("failed to {what} in namespace {namespace}");
+            if refuses_credentials(error) {
+                Access::Refused(format!("{place}: {}", explained(error)))
+            } else {
+                Access::Unknown(format!("{place}: {error}"))
+            }
+        };
+        let jobs: Api<Job> = Api::namespaced(self.client.clone(), namespace);
+        let first = ListParams::default().limit(1);
+        jobs.list(&first)
+            .await
+            .map_err(|error| told("list Jobs", &error))?;
+        let found = Api::<CronJob>::namespaced(self.client.clone(), namespace)
+            .get_opt(cronjob)
+            .await
+            .map_err(|error| told("read CronJobs", &error))?;
+        let new = NewJob {
+            name: "bowline-looks".to_owned(),
+            upgrade: String::new(),
+            deadline_seconds: 60,
+        };
+        let Some(job) = found.and_then(|cronjob| from_cronjob(&cronjob, &new)) else {
+            tracing::warn!(
+                "there is no CronJob {namespace}/{cronjob} to back up with: upgrades that need it \
+                 are aborted"
+            );
+            return Ok(());
+        };
+        let dry = PostParams {
+            dry_run: true,
+            ..PostParams::default()
+        };
+        if let Err(error) = jobs.create(&dry, &job).await
+            && code(&error) != Some(409)
+        {
+            return Err(told("create Jobs", &error));
+        }
+        let dry = DeleteParams::background().dry_run();
+        match jobs.delete(&new.name, &dry).await {
+            Ok(_) => Ok(()),
+            Err(error) if code(&error) == Some(404) => Ok(()),
+            Err(error) => Err(told("delete Jobs", &error)),
+        }
     }
 
     fn jobs_in(&self, target: &BackupTarget) -> Api<Job> {
@@ -138,9 +197,35 @@ fn from_cronjob(cronjob: &CronJob, new: &NewJob) -> Option<Job> {
 
 fn failed(what: &str, target: &BackupTarget, error: &kube::Error) -> PortError {
     PortError::new(format!(
-        "failed to {what} in namespace {}: {error}",
-        target.namespace
+        "failed to {what} in namespace {}: {}",
+        target.namespace,
+        explained(error)
     ))
+}
+
+/// Whether the API server refuses the credentials, or they lack a right. A quota or an admission
+/// hook answers 403 as well, and means this one object.
+fn refuses_credentials(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) if status.code == 401 => true,
+        kube::Error::Api(status) if status.code == 403 => {
+            status.message.contains(" cannot ") && status.message.contains(" resource ")
+        }
+        _ => false,
+    }
+}
+
+/// The error, with what to do about missing rights.
+fn explained(error: &kube::Error) -> String {
+    if refuses_credentials(error) {
+        format!(
+            "{error}; the executor's service account (or kubeconfig) needs the verbs list, get, \
+             create and delete on jobs and get on cronjobs, API group batch, in each namespace \
+             with backups"
+        )
+    } else {
+        error.to_string()
+    }
 }
 
 /// The status code, if the API server itself answered.
@@ -154,6 +239,41 @@ fn code(error: &kube::Error) -> Option<u16> {
 #[async_trait]
 impl Backups for KubernetesBackups {
     async fn jobs(&self, target: &BackupTarget) -> Result<Vec<RunningJob>, PortError> {
+        runtime::outside("kubernetes_list_jobs", None, self.list_asked(target)).await
+    }
+
+    async fn job(
+        &self,
+        target: &BackupTarget,
+        name: &str,
+        upgrade: &str,
+    ) -> Result<JobReport, PortError> {
+        let asked = self.get_asked(target, name, upgrade);
+        runtime::outside("kubernetes_get_job", None, asked).await
+    }
+
+    async fn create(&self, target: &BackupTarget, new: &NewJob) -> Result<(), CreateError> {
+        runtime::effect(
+            "kubernetes_create_job",
+            None,
+            Box::pin(self.create_asked(target, new)),
+        )
+        .await
+    }
+
+    async fn delete(&self, target: &BackupTarget, name: &str) -> Result<(), PortError> {
+        runtime::effect(
+            "kubernetes_delete_job",
+            None,
+            self.delete_asked(target, name),
+        )
+        .await
+    }
+}
+
+/// What is asked, without its spans.
+impl KubernetesBackups {
+    async fn list_asked(&self, target: &BackupTarget) -> Result<Vec<RunningJob>, PortError> {
         let jobs = self
             .jobs_in(target)
             .list(&ListParams::default())
@@ -166,7 +286,7 @@ impl Backups for KubernetesBackups {
             .collect())
     }
 
-    async fn job(
+    async fn get_asked(
         &self,
         target: &BackupTarget,
         name: &str,
@@ -195,7 +315,7 @@ impl Backups for KubernetesBackups {
         })
     }
 
-    async fn create(&self, target: &BackupTarget, new: &NewJob) -> Result<(), CreateError> {
+    async fn create_asked(&self, target: &BackupTarget, new: &NewJob) -> Result<(), CreateError> {
         let cronjobs: Api<CronJob> = Api::namespaced(self.client.clone(), &target.namespace);
         let cronjob = cronjobs
             .get_opt(&target.cronjob)
@@ -221,13 +341,16 @@ impl Backups for KubernetesBackups {
             Ok(_) => Ok(()),
             Err(error) => match code(&error) {
                 Some(409) => Ok(()),
+                _ if refuses_credentials(&error) => {
+                    Err(failed("create a Job", target, &error).into())
+                }
                 Some(403 | 422) => Err(CreateError::Lasting(error.to_string())),
                 _ => Err(failed("create a Job", target, &error).into()),
             },
         }
     }
 
-    async fn delete(&self, target: &BackupTarget, name: &str) -> Result<(), PortError> {
+    async fn delete_asked(&self, target: &BackupTarget, name: &str) -> Result<(), PortError> {
         match self
             .jobs_in(target)
             .delete(name, &DeleteParams::background())

@@ -42,17 +42,44 @@ pub(crate) fn upgrade(state: &State, plan: &Plan) -> String {
     text
 }
 
-/// The message of the commit that undoes the current step, or the whole upgrade.
+/// The message of the commit that undoes every step of an upgrade, newest first, in the words of
+/// `git revert`.
+pub(crate) fn revert_whole(state: &State, plan: &Plan) -> String {
+    let to = plan.step(state.step).map_or("", |step| step.to.as_str());
+    let mut text = format!(
+        "Revert \"upgrade: {} {} -> {to}\"\n\n",
+        plan.service,
+        state.undo_to()
+    );
+    for commit in state
+        .done
+        .iter()
+        .rev()
+        .filter_map(|step| step.commit.as_ref())
+    {
+        text.push_str(&format!("This reverts commit {commit}.\n"));
+    }
+    text.push('\n');
+    text.push_str(&why(state, plan));
+    text
+}
+
+/// The message of the commit that undoes the current step.
 ///
 /// It begins with the words of `git revert --no-edit`, so that people and tools know it.
 pub(crate) fn revert(state: &State, plan: &Plan, subject: &str, commit: &str) -> String {
-    let mut text = format!("Revert \"{subject}\"\n\nThis reverts commit {commit}.\n\n");
-    text.push_str(&format!(
+    let why = why(state, plan);
+    format!("Revert \"{subject}\"\n\nThis reverts commit {commit}.\n\n{why}")
+}
+
+/// Where the service goes back to, and why; with the trailer.
+fn why(state: &State, plan: &Plan) -> String {
+    let mut text = format!(
         "{} goes back from {} to {}.\n",
         plan.service,
         plan.step(state.step).map_or("", |step| step.to.as_str()),
         state.undo_to()
-    ));
+    );
     if let Some((cause, evidence)) = &state.rollback {
         text.push_str(&format!(
             "Cause: {}: {}\n",

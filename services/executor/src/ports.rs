@@ -1,21 +1,33 @@
 //! What the executor needs of the outside world.
 
 use async_trait::async_trait;
-use job::{BackupTarget, Site};
+use job::{BackupTarget, Site, Transience};
 
-/// An outside call failed; the same command is carried out again later.
+/// An outside call failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
 pub struct PortError {
     /// What was tried on what, and what came back; never a secret.
     pub what: String,
+    /// Transient: the same command is carried out again later. Lasting: the same call fails again
+    /// however often it is made, so the upgrade must not wait for it with its claims held.
+    pub transience: Transience,
 }
 
 impl PortError {
-    /// An error with its whole chain of causes in one line.
+    /// An error that may pass, with its whole chain of causes in one line.
     pub fn new(what: impl std::fmt::Display) -> PortError {
         PortError {
             what: what.to_string(),
+            transience: Transience::Transient,
+        }
+    }
+
+    /// An error that the same arguments will always lead to.
+    pub fn lasting(what: impl std::fmt::Display) -> PortError {
+        PortError {
+            transience: Transience::Lasting,
+            ..PortError::new(what)
         }
     }
 }
@@ -55,7 +67,10 @@ pub trait Repository: Send + Sync + 'static {
     async fn fetch(&self) -> Result<String, PortError>;
     /// Looks the sites up in the tree of a fetched commit.
     async fn refind(&self, head: &str, sites: &[Site]) -> Result<Refound, PortError>;
-    /// Builds the commit that moves exactly these sites; the same arguments give the same commit.
+    /// Whether every site holds the value after the step, or a newer one.
+    async fn at_or_beyond(&self, head: &str, sites: &[Site]) -> Result<bool, PortError>;
+    /// Builds the commit that moves exactly these sites; the same arguments give the same commit,
+    /// or the same lasting error.
     async fn build(
         &self,
         head: &str,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{History, Lease, Outcome};
-use job::{Body, Plan, PlanStep, Push, SkipReason, Transience};
+use job::{Body, Command, Plan, PlanStep, Push, SkipReason, Transience};
 
 use crate::message;
 use crate::ports::{Landed, PortError, Refound};
@@ -14,6 +14,30 @@ use crate::work::{Executor, aborted, cancelled};
 /// A lock that another holds is asked for again after this.
 const LOCK_AGAIN: Duration = Duration::from_millis(500);
 
+/// Why a plan does not fit whose step somebody else has made.
+pub(crate) const AHEAD: &str = "the repository is ahead of the plan";
+
+/// What became of the commits that were intended, by the fetched branch.
+pub(crate) enum Found<'a> {
+    /// This one is in it.
+    Landed(String),
+    /// None is, and none can land any more: the branch is past the base of the last one, at this
+    /// head.
+    TooLate(String),
+    /// None is, and the last one still can land.
+    Awaited(&'a Push),
+}
+
+/// What became of an intent after everything was tried to land it.
+pub(crate) enum Settled {
+    /// This commit is in the branch.
+    Landed(String),
+    /// None is, and none can land any more; the fetched head.
+    TooLate(String),
+    /// The server does not want it; its words.
+    Refused(String),
+}
+
 impl Executor {
     /// States the intent to push a commit on the current head.
     pub(crate) async fn build_commit(
@@ -21,15 +45,26 @@ impl Executor {
         history: &History,
         plan: &Plan,
     ) -> Result<Outcome, PortError> {
+        if let Some(back) = self.step_back(history).await? {
+            return Ok(back);
+        }
         if let Some(renew) = self.renewed_backup(history, plan) {
             return Ok(renew);
         }
-        self.locked(history, self.derive(history, plan)).await
+        let work = async {
+            let head = self.repository.fetch().await?;
+            self.derive(history, plan, head).await
+        };
+        self.locked(history, work).await
     }
 
     /// Builds the step's commit on the newest head, or says why there is none.
-    async fn derive(&self, history: &History, plan: &Plan) -> Result<Outcome, PortError> {
-        let head = self.repository.fetch().await?;
+    async fn derive(
+        &self,
+        history: &History,
+        plan: &Plan,
+        head: String,
+    ) -> Result<Outcome, PortError> {
         let step = current_step(history, plan)?;
         Ok(match self.repository.refind(&head, &step.sites).await? {
             Refound::Ready => {
@@ -45,15 +80,34 @@ impl Executor {
                     commit,
                 })
             }
-            Refound::AlreadyThere if history.state.step == plan.step_count() => {
-                Outcome::Append(Body::Skipped(SkipReason::AlreadyThere))
+            Refound::AlreadyThere => {
+                self.moved_on(history, plan, &head, AHEAD.to_owned())
+                    .await?
             }
-            Refound::AlreadyThere => replan(history, "the repository is ahead of the plan".into()),
-            Refound::Changed(how) => replan(history, how),
+            Refound::Changed(how) => self.moved_on(history, plan, &head, how).await?,
         })
     }
 
+    /// The sites are not as planned: the wanted version or a newer one is there, and nothing is
+    /// left to do, or a new plan is needed. Never a downgrade.
+    pub(crate) async fn moved_on(
+        &self,
+        history: &History,
+        plan: &Plan,
+        head: &str,
+        how: String,
+    ) -> Result<Outcome, PortError> {
+        let last = plan.steps.last().map_or(&[][..], |step| &step.sites);
+        if self.repository.at_or_beyond(head, last).await? {
+            return Ok(Outcome::Append(Body::Skipped(SkipReason::AlreadyThere)));
+        }
+        Ok(replan(history, how))
+    }
+
     /// Lands the intended commit, adopts it if it landed before, or intends another one.
+    ///
+    /// A person who cancels in between gets `cancelled` as soon as the commit can never land. While
+    /// the branch has not moved, a push of ours may still be on its way: it is finished, and undone.
     pub(crate) async fn finish_push(
         &self,
         history: &History,
@@ -63,59 +117,100 @@ impl Executor {
     }
 
     async fn land(&self, history: &History, plan: &Plan) -> Result<Outcome, PortError> {
-        let (first, last) = intents(&history.state.pushes)?;
-        let value = message::trailer_value(&history.state);
-        let head = self.repository.fetch().await?;
-        if let Some(commit) = self
-            .repository
-            .find_trailer(&first.base, &head, message::UPGRADE_TRAILER, &value)
-            .await?
-        {
-            return Ok(Outcome::Append(Body::Pushed { commit }));
-        }
-        if head != last.base {
-            // The branch moved past the base, so the old commit can never land: intend a new one.
-            return self.derive(history, plan).await;
-        }
         let step = current_step(history, plan)?;
         let text = message::upgrade(&history.state, plan);
-        let commit = self
-            .repository
-            .build(&last.base, &step.sites, &text, last.commit_at)
-            .await?;
-        match self.repository.push(&commit, &last.base).await? {
-            Landed::Yes => Ok(Outcome::Append(Body::Pushed { commit })),
-            Landed::Moved(_) => self.derive(history, plan).await,
-            Landed::Refused(reason) => Ok(aborted(
+        let rebuild = async |last: &Push| {
+            self.repository
+                .build(&last.base, &step.sites, &text, last.commit_at)
+                .await
+        };
+        let pushes = &history.state.pushes;
+        match self
+            .settle(history, pushes, message::UPGRADE_TRAILER, rebuild)
+            .await?
+        {
+            Settled::Landed(commit) => Ok(Outcome::Append(Body::Pushed { commit })),
+            // Neither can land any more.
+            Settled::TooLate(_) | Settled::Refused(_) if given_up(history) => {
+                Ok(cancelled(history))
+            }
+            Settled::TooLate(head) => self.derive(history, plan, head).await,
+            Settled::Refused(reason) => Ok(aborted(
                 history,
                 format!(
                     "the git server refused the push: {reason}; allow Bowline's user to push to \
-                     the branch, then retry"
+                     the branch, then `bowline retry {}`",
+                    history.id
                 ),
                 Transience::Lasting,
             )),
         }
     }
 
-    /// Answers a cancel that came between intent and push.
-    pub(crate) async fn cancel_push(
+    /// Fetches, and looks for our commit by its trailer in all that came since the first intent.
+    pub(crate) async fn landed<'a>(
         &self,
         history: &History,
-        plan: &Plan,
-    ) -> Result<Outcome, PortError> {
-        let (first, last) = intents(&history.state.pushes)?;
+        intents: &'a [Push],
+        trailer: &str,
+    ) -> Result<Found<'a>, PortError> {
+        let (Some(first), Some(last)) = (intents.first(), intents.last()) else {
+            return Err(PortError::new("the log has no intent"));
+        };
         let value = message::trailer_value(&history.state);
         let head = self.repository.fetch().await?;
-        let landed = self
+        let found = self
             .repository
-            .find_trailer(&first.base, &head, message::UPGRADE_TRAILER, &value)
+            .find_trailer(&first.base, &head, trailer, &value)
             .await?;
-        match landed {
-            Some(commit) => Ok(Outcome::Append(Body::Pushed { commit })),
-            None if head != last.base => Ok(cancelled(history)),
-            // A push of ours may still be on its way: finish it, and let it be undone.
-            None => self.finish_push(history, plan).await,
-        }
+        Ok(match found {
+            Some(commit) => Found::Landed(commit),
+            None if head != last.base => Found::TooLate(head),
+            None => Found::Awaited(last),
+        })
+    }
+
+    /// Lands the last intent, or adopts what landed of any.
+    ///
+    /// The push comes first: it is refused unless the branch stands at the base, and on a branch
+    /// that others move all the time every look before it costs the race. The commit was built
+    /// where the intent was stated; after a crash elsewhere it is fetched, adopted or built again.
+    pub(crate) async fn settle(
+        &self,
+        history: &History,
+        intents: &[Push],
+        trailer: &str,
+        rebuild: impl AsyncFnOnce(&Push) -> Result<String, PortError>,
+    ) -> Result<Settled, PortError> {
+        let (Some(first), Some(last)) = (intents.first(), intents.last()) else {
+            return Err(PortError::new("the log has no intent"));
+        };
+        let mut commit = last.commit.clone();
+        let outcome = match self.repository.push(&commit, &last.base).await {
+            Err(PortError {
+                transience: Transience::Lasting,
+                ..
+            }) => match self.landed(history, intents, trailer).await? {
+                Found::Landed(commit) => return Ok(Settled::Landed(commit)),
+                Found::TooLate(head) => return Ok(Settled::TooLate(head)),
+                Found::Awaited(last) => {
+                    commit = rebuild(last).await?;
+                    self.repository.push(&commit, &last.base).await?
+                }
+            },
+            pushed => pushed?,
+        };
+        let head = match outcome {
+            Landed::Yes => return Ok(Settled::Landed(commit)),
+            Landed::Refused(reason) => return Ok(Settled::Refused(reason)),
+            Landed::Moved(head) => head,
+        };
+        let value = message::trailer_value(&history.state);
+        let found = self
+            .repository
+            .find_trailer(&first.base, &head, trailer, &value)
+            .await?;
+        Ok(found.map_or(Settled::TooLate(head), Settled::Landed))
     }
 
     /// Works under the per-repository lock: a courtesy that keeps replicas from racing each other.
@@ -142,8 +237,13 @@ impl Executor {
     }
 }
 
+/// Whether a person has cancelled what was not pushed yet.
+fn given_up(history: &History) -> bool {
+    history.state.command() == Some(Command::CancelPush)
+}
+
 /// A new plan, as often as that makes sense.
-pub(crate) fn replan(history: &History, why: String) -> Outcome {
+fn replan(history: &History, why: String) -> Outcome {
     if history.state.replans < 3 {
         Outcome::Append(Body::Replan(why))
     } else {
@@ -161,11 +261,4 @@ pub(crate) fn current_step<'a>(
 ) -> Result<&'a PlanStep, PortError> {
     plan.step(history.state.step)
         .ok_or_else(|| PortError::new(format!("the plan has no step {}", history.state.step)))
-}
-
-pub(crate) fn intents(pushes: &[Push]) -> Result<(&Push, &Push), PortError> {
-    pushes
-        .first()
-        .zip(pushes.last())
-        .ok_or_else(|| PortError::new("the log has no intent"))
 }

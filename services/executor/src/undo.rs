@@ -1,11 +1,11 @@
 //! The undo: find the sites again, put the old values back, and touch nothing else.
 
-use bus::{Bucket, Class, History, Outcome};
-use job::{Body, Plan, Site};
+use bus::{Bucket, Class, History, Outcome, circuit};
+use job::{Body, Cause, Plan, PlanStep, Push, Site};
 
 use crate::message;
-use crate::ports::{Landed, PortError, Refound};
-use crate::push::{current_step, intents};
+use crate::ports::{PortError, Refound};
+use crate::push::{Settled, current_step};
 use crate::work::Executor;
 
 impl Executor {
@@ -15,18 +15,39 @@ impl Executor {
         history: &History,
         plan: &Plan,
     ) -> Result<Outcome, PortError> {
+        self.note(history, plan).await?;
         if let Some(wait) = self.wait_for_slot(history, Class::Undo).await? {
             return Ok(wait);
         }
-        if let Some(wait) = self.wait_for_turn(history, Class::Undo).await? {
+        if let Some(wait) = self.wait_to_undo(history).await? {
             return Ok(wait);
         }
-        self.locked(history, self.derive_revert(history, plan))
-            .await
+        let work = async {
+            let head = self.repository.fetch().await?;
+            self.derive_revert(history, plan, head).await
+        };
+        self.locked(history, work).await
     }
 
-    async fn derive_revert(&self, history: &History, plan: &Plan) -> Result<Outcome, PortError> {
-        let head = self.repository.fetch().await?;
+    /// Several upgrades that fail soon after each other stop the next ones. What a person takes
+    /// back says nothing about the cluster.
+    async fn note(&self, history: &History, plan: &Plan) -> Result<(), PortError> {
+        match &history.state.rollback {
+            Some((Cause::CiFailed | Cause::NotApplied | Cause::Unhealthy, _)) => {
+                let circuit = self.config.circuit;
+                circuit::note_undo(self.log.as_ref(), &plan.cluster, history, circuit).await?;
+            }
+            Some((Cause::Cancelled | Cause::Person, _)) | None => {}
+        }
+        Ok(())
+    }
+
+    async fn derive_revert(
+        &self,
+        history: &History,
+        plan: &Plan,
+        head: String,
+    ) -> Result<Outcome, PortError> {
         let sites = inverse_sites(history, plan)?;
         Ok(match self.repository.refind(&head, &sites).await? {
             Refound::Ready => {
@@ -63,7 +84,11 @@ impl Executor {
             return Err(PortError::new("the log has no commit to revert"));
         };
         let subject = self.repository.subject(commit).await?;
-        let text = message::revert(&history.state, plan, &subject, commit);
+        let text = if history.state.whole {
+            message::revert_whole(&history.state, plan)
+        } else {
+            message::revert(&history.state, plan, &subject, commit)
+        };
         self.repository.build(base, sites, &text, commit_at).await
     }
 
@@ -77,31 +102,21 @@ impl Executor {
     }
 
     async fn land_revert(&self, history: &History, plan: &Plan) -> Result<Outcome, PortError> {
-        let (first, last) = intents(&history.state.reverts)?;
-        let value = message::trailer_value(&history.state);
-        let head = self.repository.fetch().await?;
-        if let Some(commit) = self
-            .repository
-            .find_trailer(&first.base, &head, message::REVERT_TRAILER, &value)
-            .await?
-        {
-            return Ok(Outcome::Append(Body::Reverted {
-                commit: Some(commit),
-            }));
-        }
-        if head != last.base {
-            return self.derive_revert(history, plan).await;
-        }
         let sites = inverse_sites(history, plan)?;
-        let commit = self
-            .revert_commit(history, plan, &last.base, &sites, last.commit_at)
+        let rebuild = async |last: &Push| {
+            self.revert_commit(history, plan, &last.base, &sites, last.commit_at)
+                .await
+        };
+        let reverts = &history.state.reverts;
+        let settled = self
+            .settle(history, reverts, message::REVERT_TRAILER, rebuild)
             .await?;
-        Ok(match self.repository.push(&commit, &last.base).await? {
-            Landed::Yes => Outcome::Append(Body::Reverted {
+        Ok(match settled {
+            Settled::Landed(commit) => Outcome::Append(Body::Reverted {
                 commit: Some(commit),
             }),
-            Landed::Moved(_) => return self.derive_revert(history, plan).await,
-            Landed::Refused(reason) => Outcome::Append(Body::Stuck(format!(
+            Settled::TooLate(head) => return self.derive_revert(history, plan, head).await,
+            Settled::Refused(reason) => Outcome::Append(Body::Stuck(format!(
                 "the git server refused the revert: {reason}"
             ))),
         })
@@ -127,22 +142,69 @@ impl Executor {
 /// The sites with before and after swapped; for a whole undo back to the first step's values.
 fn inverse_sites(history: &History, plan: &Plan) -> Result<Vec<Site>, PortError> {
     let step = current_step(history, plan)?;
-    let first = plan.step(1);
+    let first = plan.step(1).filter(|_| history.state.whole);
     let inverse = |site: &Site| {
-        let oldest = first
-            .filter(|_| history.state.whole)
-            .and_then(|step| {
-                step.sites
-                    .iter()
-                    .find(|other| other.path == site.path && other.address == site.address)
-            })
-            .unwrap_or(site);
-        Site {
+        let after = match first {
+            None => Ok(&site.before),
+            Some(first) => oldest(first, site),
+        };
+        Ok(Site {
             path: site.path.clone(),
             address: site.address.clone(),
             before: site.after.clone(),
-            after: oldest.before.clone(),
-        }
+            after: after?.clone(),
+        })
     };
-    Ok(step.sites.iter().map(inverse).collect())
+    step.sites.iter().map(inverse).collect()
+}
+
+/// What stood at a site before the first step. Between two plans it may have moved to another
+/// place; then it is what stood at all of the first ones, if that was the same.
+fn oldest<'a>(first: &'a PlanStep, site: &Site) -> Result<&'a String, PortError> {
+    let same = |other: &&Site| other.path == site.path && other.address == site.address;
+    if let Some(there) = first.sites.iter().find(same) {
+        return Ok(&there.before);
+    }
+    let mut values = first.sites.iter().map(|site| &site.before);
+    match values.next() {
+        Some(value) if values.all(|other| other == value) => Ok(value),
+        _ => Err(PortError::lasting(format!(
+            "{} in {} was not there when the upgrade began, so it is not known what to put back",
+            site.address, site.path
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site(address: &str, before: &str) -> Site {
+        Site {
+            path: "main.tf".to_owned(),
+            address: address.to_owned(),
+            before: before.to_owned(),
+            after: "9".to_owned(),
+        }
+    }
+
+    #[track_caller]
+    fn check(first: &[(&str, &str)], expected: Option<&str>) {
+        let first = PlanStep {
+            to: "2".to_owned(),
+            sites: first.iter().map(|(at, old)| site(at, old)).collect(),
+        };
+        let found = oldest(&first, &site("local.b", "8"));
+        assert_eq!(found.ok().map(String::as_str), expected);
+    }
+
+    #[test]
+    fn the_oldest_value_is_that_of_the_same_place_or_that_of_all_places() {
+        check(
+            &[("local.a", "1"), ("local.b", "1-alpine")],
+            Some("1-alpine"),
+        );
+        check(&[("variable.v", "1"), ("local.a", "1")], Some("1"));
+        check(&[("variable.v", "1"), ("local.a", "1-alpine")], None);
+    }
 }

@@ -48,8 +48,7 @@ impl Executor {
             Command::FinishBackup => self.finish_backup(history, plan).await,
             Command::TakeTurn => self.take_turn(history).await,
             Command::BuildCommit => self.build_commit(history, plan).await,
-            Command::FinishPush => self.finish_push(history, plan).await,
-            Command::CancelPush => self.cancel_push(history, plan).await,
+            Command::FinishPush | Command::CancelPush => self.finish_push(history, plan).await,
             Command::Cancel => self.cancel(history, plan).await,
             Command::BuildRevert => self.build_revert(history, plan).await,
             Command::FinishRevert => self.finish_revert(history, plan).await,
@@ -81,12 +80,31 @@ impl Executor {
 #[async_trait]
 impl Work for Executor {
     async fn carry_out(&self, history: &History, command: Command) -> Result<Outcome, WorkError> {
-        self.dispatch(history, command)
-            .await
-            .map_err(|error| WorkError {
+        match self.dispatch(history, command).await {
+            Ok(outcome) => Ok(outcome),
+            Err(PortError {
+                what,
+                transience: Transience::Lasting,
+            }) => Ok(given_up(history, what)),
+            Err(PortError {
+                what,
+                transience: Transience::Transient,
+            }) => Err(WorkError {
                 retry_after: None,
-                message: error.what,
-            })
+                message: what,
+            }),
+        }
+    }
+}
+
+/// What cannot succeed however often it is tried: the end, or a person's turn if something of the
+/// step is in the branch.
+fn given_up(history: &History, why: String) -> Outcome {
+    let state = &history.state;
+    if state.phase.is_undo() || state.pushed.is_some() {
+        Outcome::Append(Body::Stuck(why))
+    } else {
+        aborted(history, why, Transience::Lasting)
     }
 }
 

@@ -98,7 +98,7 @@ async fn a_job_of_somebody_else_under_our_name_is_not_ours() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_right_or_the_cronjob_trying_again_is_pointless() {
+async fn without_the_cronjob_trying_again_is_pointless_and_a_missing_right_is_named() {
     let (cluster, backups, target) = bench().await;
     let elsewhere = BackupTarget {
         cronjob: "mysql-backup".to_owned(),
@@ -111,10 +111,12 @@ async fn without_the_right_or_the_cronjob_trying_again_is_pointless() {
     );
     cluster.forbid("create", "jobs");
     let forbidden = backups.create(&target, &new_job()).await;
-    assert!(
-        matches!(forbidden, Err(CreateError::Lasting(_))),
-        "{forbidden:?}"
-    );
+    let Err(CreateError::Port(error)) = forbidden else {
+        panic!("{forbidden:?}")
+    };
+    for words in ["cannot create resource", "create and delete on jobs"] {
+        assert!(error.what.contains(words), "{error}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

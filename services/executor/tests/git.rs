@@ -7,13 +7,8 @@ use job::Site;
 use runtime::Settings;
 use testkit::git::GitServer;
 
-struct Bench {
-    server: GitServer,
-    repository: GitRepository,
-    _folder: tempfile::TempDir,
-}
-
-fn bench() -> Bench {
+/// A git host with the sample tree, our view of it, and the folder of the mirror.
+fn bench() -> (GitServer, GitRepository, tempfile::TempDir) {
     let seed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/testkit/data/homelab");
     let server = GitServer::start(&seed);
     let folder = tempfile::tempdir().expect("a folder");
@@ -25,11 +20,7 @@ fn bench() -> Bench {
     settings.repository.token_file = Some(token);
     settings.data_dir = folder.path().to_owned();
     let repository = GitRepository::open(&settings).expect("a mirror");
-    Bench {
-        server,
-        repository,
-        _folder: folder,
-    }
+    (server, repository, folder)
 }
 
 fn site() -> Site {
@@ -60,11 +51,7 @@ const MESSAGE: &str = "upgrade: dawarich 0.37.1 -> 0.37.2\n\nUpgrade-Id: 0123456
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_arguments_build_the_same_commit_and_it_moves_only_the_site() {
-    let Bench {
-        server,
-        repository,
-        _folder,
-    } = bench();
+    let (server, repository, _folder) = bench();
     let head = repository.fetch().await.expect("a head");
     assert_eq!(
         repository.refind(&head, &[site()]).await.expect("sites"),
@@ -104,11 +91,7 @@ async fn the_same_arguments_build_the_same_commit_and_it_moves_only_the_site() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pushed_commit_is_found_by_its_trailer_and_its_sites_are_there() {
-    let Bench {
-        server: _server,
-        repository,
-        _folder,
-    } = bench();
+    let (_server, repository, _folder) = bench();
     let base = repository.fetch().await.expect("a head");
     let commit = repository
         .build(&base, &[site()], MESSAGE, 1_700_000_000)
@@ -139,11 +122,7 @@ async fn a_pushed_commit_is_found_by_its_trailer_and_its_sites_are_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_third_value_at_the_site_is_named_and_left_alone() {
-    let Bench {
-        server,
-        repository,
-        _folder,
-    } = bench();
+    let (server, repository, _folder) = bench();
     let head = repository.fetch().await.expect("a head");
     let text = String::from_utf8(server.show(&head, &site().path).expect("a file")).expect("text");
     let edited = text.replace("0.37.1\"", "0.40.0\"");
@@ -162,11 +141,7 @@ async fn a_third_value_at_the_site_is_named_and_left_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusing_hook_is_reported_in_its_own_words() {
-    let Bench {
-        server,
-        repository,
-        _folder,
-    } = bench();
+    let (server, repository, _folder) = bench();
     server.set_hook(
         "pre-receive",
         "#!/bin/sh\necho 'main is protected' >&2\nexit 1\n",
@@ -185,11 +160,7 @@ async fn a_refusing_hook_is_reported_in_its_own_words() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_may_only_read_is_a_refusal_and_not_tried_for_ever() {
-    let Bench {
-        server,
-        repository,
-        _folder,
-    } = bench();
+    let (server, repository, _folder) = bench();
     let head = repository.fetch().await.expect("a head");
     let commit = repository
         .build(&head, &[site()], MESSAGE, 1)
@@ -199,4 +170,60 @@ async fn a_token_that_may_only_read_is_a_refusal_and_not_tried_for_ever() {
     let landed = repository.push(&commit, &head).await.expect("an answer");
     assert!(matches!(landed, Landed::Refused(_)), "{landed:?}");
     assert_eq!(server.head("main"), head);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_beyond_the_target_is_told_from_one_before_it_and_from_another_style() {
+    let (server, repository, _folder) = bench();
+    let head = repository.fetch().await.expect("a head");
+    let text = String::from_utf8(server.show(&head, &site().path).expect("a file")).expect("text");
+    for (written, expected) in [
+        ("0.37.1", false),
+        ("0.37.2", true),
+        ("0.40.0", true),
+        ("v0.40.0", false),
+    ] {
+        let edited = text.replace("0.37.1\"", &format!("{written}\""));
+        server.commit_as_someone_else(&site().path, edited.as_bytes(), "by hand");
+        let head = repository.fetch().await.expect("a head");
+        let found = repository.at_or_beyond(&head, &[site()]).await;
+        assert_eq!(found.expect("an answer"), expected, "{written}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_is_built_on_each_new_head_and_never_from_an_old_look() {
+    let (server, repository, _folder) = bench();
+    let build = async |repository: &GitRepository| {
+        let head = repository.fetch().await.expect("a head");
+        let built = repository.build(&head, &[site()], MESSAGE, 1).await;
+        built.map(|commit| (head, commit))
+    };
+    let (_, first) = build(&repository).await.expect("built");
+    // A file that the engine does not read, then one that it does, then the site itself.
+    server.commit_as_someone_else("state.json", b"{}", "state");
+    let (head, second) = build(&repository).await.expect("built");
+    assert_ne!(first, second);
+    let landed = repository.push(&second, &head).await.expect("an answer");
+    assert_eq!(landed, Landed::Yes);
+    assert_eq!(
+        server.show("main", "state.json").as_deref(),
+        Some(&b"{}"[..])
+    );
+
+    let text = String::from_utf8(server.show("main", &site().path).expect("a file")).expect("text");
+    let back = format!("# moved down\n{}", text.replace("0.37.2\"", "0.37.1\""));
+    server.commit_as_someone_else(&site().path, back.as_bytes(), "back, one line below");
+    let (head, third) = build(&repository).await.expect("built");
+    let landed = repository.push(&third, &head).await.expect("an answer");
+    assert_eq!(landed, Landed::Yes);
+    let expected = format!("# moved down\n{text}");
+    assert_eq!(
+        server.show("main", &site().path),
+        Some(expected.into_bytes())
+    );
+
+    let other = text.replace("0.37.2\"", "0.40.0\"");
+    server.commit_as_someone_else(&site().path, other.as_bytes(), "by hand");
+    assert!(build(&repository).await.is_err());
 }

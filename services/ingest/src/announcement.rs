@@ -1,6 +1,6 @@
 //! What people read in Slack. Pure: a fact and the state after it become a text, or none.
 
-use job::{Body, Cause, Level, State};
+use job::{Body, Cause, Level, Phase, Source, State, UpgradeId};
 
 /// So much of a foreign text is quoted.
 const QUOTE: usize = 1_500;
@@ -12,6 +12,7 @@ pub(crate) fn text(state: &State, body: &Body) -> Option<String> {
     let service = quoted(plan.map_or(state.request.image.as_str(), |plan| &plan.service));
     let from = plan.map_or("?", |plan| plan.from.as_str());
     let to = plan.map_or(state.request.tag.as_str(), |plan| plan.to());
+    let id = &state.id;
     let text = match body {
         Body::Started => {
             let plan = plan?;
@@ -47,6 +48,32 @@ pub(crate) fn text(state: &State, body: &Body) -> Option<String> {
                 quoted(report)
             )
         }
+        Body::Requested(request) if request.source == Source::Person => {
+            let before = request.retry_of.as_deref()?;
+            format!(
+                ":repeat: *{service}* to {to} is tried again by {}, after `{before}`",
+                quoted(&request.by)
+            )
+        }
+        Body::Planned(plan) if state.phase == Phase::AwaitingApproval => format!(
+            ":raised_hand: *{service}* {from} → {to} awaits approval, risk {}{}{}\n\
+             `bowline approve {id}` lets it go on, `bowline cancel {id}` stops it",
+            plan.risk.level,
+            plan.risk
+                .reasons
+                .first()
+                .map_or_else(String::new, |why| format!(" ({})", quoted(why))),
+            if plan.policy.critical {
+                "; much depends on this service"
+            } else {
+                ""
+            },
+        ),
+        Body::RollbackRequested { evidence, .. } if state.whole => format!(
+            ":warning: *{service}* {to} was done and is not wanted, rolling back to {}\n{}",
+            state.undo_to(),
+            quoted(evidence)
+        ),
         Body::RollbackRequested { cause, evidence } => format!(
             ":warning: *{service}* {from} → {to} {} in step {}, rolling back to {}\n{}",
             match cause {
@@ -56,6 +83,18 @@ pub(crate) fn text(state: &State, body: &Body) -> Option<String> {
             state.step,
             state.undo_to(),
             quoted(evidence)
+        ),
+        Body::RetryRequested { by } => {
+            format!(
+                ":repeat: *{service}* to {to} goes on where it stopped, asked by {}",
+                quoted(by)
+            )
+        }
+        Body::Resolved { to: now_at, by } => format!(
+            ":ballot_box_with_check: *{service}* was settled by {}: {} is live, and the service is \
+             open again",
+            quoted(by),
+            quoted(now_at)
         ),
         Body::RolledBack { to: back, report } => {
             format!(
@@ -72,24 +111,50 @@ pub(crate) fn text(state: &State, body: &Body) -> Option<String> {
         }
         Body::Cancelled { at } => {
             format!(
-                ":stop_button: *{service}* to {to} cancelled, {} is live",
+                ":stop_button: *{service}* to {to} {}, {} is live",
+                quoted(&state.outcome),
                 live(at)
             )
         }
         Body::Stuck(why) => format!(
-            ":rotating_light: *CRITICAL* *{service}* {from} → {to} needs a person\n{}",
-            quoted(why)
+            ":rotating_light: *CRITICAL* *{service}* {from} → {to} needs a person\n{}\n{}",
+            quoted(why),
+            ways_on(id)
         ),
         Body::Parked(why) => format!(
-            ":rotating_light: *CRITICAL* *{service}* to {to} was set aside\n{}",
-            quoted(why)
+            ":rotating_light: *CRITICAL* *{service}* to {to} was set aside\n{}\n{}",
+            quoted(why),
+            ways_on(id)
         ),
         Body::Skipped(job::SkipReason::Observe(what)) => {
             format!(":eyes: observe: {}", quoted(what))
         }
         _ => return None,
     };
-    Some(format!("{text}\n`{}` fact {}", state.id, state.facts))
+    Some(format!("{text}\n`{id}` fact {}", state.facts))
+}
+
+/// What a person can do about what has stopped.
+fn ways_on(id: &UpgradeId) -> String {
+    format!("`bowline retry {id}` goes on, `bowline resolve {id} --now-at TAG` ends it")
+}
+
+/// The text for a cluster in which nothing starts any more.
+#[must_use]
+pub(crate) fn circuit(tripped: &bus::circuit::Tripped) -> String {
+    let ids: Vec<String> = tripped
+        .upgrades
+        .iter()
+        .map(|id| format!("`{id}`"))
+        .collect();
+    format!(
+        ":rotating_light: *CRITICAL* {} upgrades of cluster *{}* had to be undone soon after each \
+         other ({})\nno upgrade starts there any more; when the cause is mended, `bowline resume \
+         --all` lets them go on",
+        ids.len(),
+        quoted(&tripped.cluster),
+        ids.join(", ")
+    )
 }
 
 fn live(version: &str) -> &str {

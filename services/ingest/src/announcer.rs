@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use bus::{Followed, History, Log};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::announcement;
+use crate::metrics;
 use crate::slack::{Slack, SlackError};
 
 /// A follower that failed looks again after this.
@@ -19,33 +21,36 @@ pub(crate) async fn run(log: Arc<dyn Log>, slack: Option<Arc<Slack>>, stop: Canc
         return;
     };
     let mut open = None;
-    loop {
+    while !stop.is_cancelled() {
         let follow = match &mut open {
             Some(follow) => follow,
             None => match log.follow(Some(bus::ANNOUNCER)).await {
                 Ok(follow) => open.insert(follow),
                 Err(error) => {
                     tracing::warn!("failed to follow the log: {error}");
-                    if paused(&stop, PAUSE).await {
-                        return;
-                    }
+                    paused(&stop, PAUSE).await;
                     continue;
                 }
             },
         };
         let followed = tokio::select! {
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => break,
             followed = follow.next() => followed,
         };
         match followed {
-            Ok(followed) => announce(log.as_ref(), &slack, &followed, &stop).await,
+            Ok(followed) => {
+                metrics::announcements_pending(followed.pending.saturating_add(1));
+                announce(log.as_ref(), &slack, &followed, &stop).await;
+                metrics::announcements_pending(followed.pending);
+            }
             Err(error) => {
                 tracing::warn!("failed to follow the log: {error}");
-                if paused(&stop, PAUSE).await {
-                    return;
-                }
+                paused(&stop, PAUSE).await;
             }
         }
+    }
+    if let Some(follow) = open {
+        follow.close().await;
     }
 }
 
@@ -56,9 +61,11 @@ async fn paused(stop: &CancellationToken, pause: Duration) -> bool {
 
 /// Sends one fact's text, however long Slack takes; acknowledges when it is through.
 async fn announce(log: &dyn Log, slack: &Slack, followed: &Followed, stop: &CancellationToken) {
-    let text = loop {
+    let announced = loop {
         match log.read(&followed.id).await {
-            Ok(history) => break history.and_then(|history| text_of(&history, followed)),
+            Ok(history) => {
+                break history.and_then(|history| Some((text_of(&history, followed)?, history)));
+            }
             Err(error) => {
                 tracing::warn!(upgrade.id = %followed.id, "failed to read: {error}");
                 if paused(stop, PAUSE).await {
@@ -67,8 +74,10 @@ async fn announce(log: &dyn Log, slack: &Slack, followed: &Followed, stop: &Canc
             }
         }
     };
-    if let Some(text) = text {
-        let delivered = deliver(log, slack, followed, &text);
+    if let Some((text, history)) = announced {
+        let span = tracing::info_span!("announce", upgrade.id = %followed.id);
+        bus::trace::join(&span, &history, followed.entry.n);
+        let delivered = deliver(log, slack, followed, &text).instrument(span);
         tokio::select! {
             () = stop.cancelled() => {
                 // So that another replica, or the next start, need not wait for it.
@@ -92,12 +101,17 @@ async fn deliver(log: &dyn Log, slack: &Slack, followed: &Followed, text: &str) 
     let (mut pause, longest) = (log.settings().retry_first, log.settings().retry_cap);
     loop {
         match slack.send(text).await {
-            Ok(()) => return,
+            Ok(()) => {
+                metrics::announced("sent");
+                return;
+            }
             Err(SlackError::Never(why)) => {
+                metrics::announced("refused");
                 tracing::error!(upgrade.id = %followed.id, "not announced: {why}");
                 return;
             }
             Err(SlackError::Later { why, after }) => {
+                metrics::announced("put_off");
                 tracing::warn!(upgrade.id = %followed.id, "announced later: {why}");
                 tokio::time::sleep(after.unwrap_or(pause)).await;
                 pause = pause.saturating_mul(2).min(longest);

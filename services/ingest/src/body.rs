@@ -4,6 +4,9 @@ use job::Source;
 use serde::Deserialize;
 use version::ImageRef;
 
+/// No algorithm's digest is longer.
+const MAX_DIGEST: usize = 200;
+
 /// An announcement, read and checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announcement {
@@ -43,6 +46,9 @@ pub enum BodyError {
     /// The image cannot be read.
     #[error("the image cannot be read: {0}")]
     Image(String),
+    /// The digest is far too long to be one.
+    #[error("the digest has {0} characters; send `sha256:` and 64 digits, or leave it out")]
+    Digest(usize),
 }
 
 /// Both shapes at once; keys that are not needed are not looked at, so that a newer DIUN works.
@@ -81,7 +87,7 @@ pub fn parse(body: &[u8]) -> Result<Announcement, BodyError> {
             return Err(BodyError::NoTag(image.normalised()));
         }
         return Ok(Announcement {
-            digest: raw.diun_entry_digest.filter(|digest| !digest.is_empty()),
+            digest: digest(raw.diun_entry_digest)?,
             image,
             status: raw.diun_entry_status.ok_or(BodyError::NoStatus)?,
             source: Source::DiunEntry,
@@ -94,15 +100,20 @@ pub fn parse(body: &[u8]) -> Result<Announcement, BodyError> {
         return Err(BodyError::NoTag(image.normalised()));
     }
     Ok(Announcement {
-        digest: raw
-            .digest
-            .or_else(|| image.digest.clone())
-            .filter(|digest| !digest.is_empty()),
+        digest: digest(raw.digest.or_else(|| image.digest.clone()))?,
         image,
         status: raw.status.ok_or(BodyError::NoStatus)?,
         source: Source::Diun,
         hub_link: raw.hub_link.unwrap_or_default(),
     })
+}
+
+/// The digest, if there is one; it is only compared, but it has to fit into a fact.
+fn digest(sent: Option<String>) -> Result<Option<String>, BodyError> {
+    match sent.filter(|digest| !digest.is_empty()) {
+        Some(digest) if digest.len() > MAX_DIGEST => Err(BodyError::Digest(digest.len())),
+        digest => Ok(digest),
+    }
 }
 
 fn read(text: &str) -> Result<ImageRef, BodyError> {

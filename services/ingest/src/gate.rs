@@ -6,14 +6,18 @@ use std::time::Duration;
 use bus::{Log, Unavailable};
 use job::{Request, Source, UpgradeId};
 use serde_json::json;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::accept::{Decision, accept};
 use crate::body;
 use crate::filter::Filter;
+use crate::spool::{Record, Spool};
 
 /// A log that answered with an error is asked again after this.
 const AGAIN: Duration = Duration::from_millis(200);
+
+/// A disk that takes longer than this to write a request down has failed: DIUN waits 10 s in all.
+const SPOOL_WAIT: Duration = Duration::from_secs(3);
 
 /// What became of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +51,11 @@ pub enum Answer {
         /// What was wrong, and what to send.
         reason: String,
     },
+    /// It is on this replica's disk, and goes on when the log is back.
+    Spooled {
+        /// What is missing.
+        reason: String,
+    },
     /// It cannot be written down now.
     Unavailable {
         /// What is missing.
@@ -61,6 +70,7 @@ pub struct Gate {
     repository: String,
     filter: Filter,
     nats_wait: Duration,
+    spool: Option<Spool>,
 }
 
 impl Gate {
@@ -79,7 +89,15 @@ impl Gate {
             repository,
             filter,
             nats_wait,
+            spool: None,
         }
+    }
+
+    /// As before, with a place for requests that the log does not take in time.
+    #[must_use]
+    pub fn with_spool(self, spool: Spool) -> Gate {
+        let spool = Some(spool);
+        Gate { spool, ..self }
     }
 
     /// A webhook's body.
@@ -122,12 +140,13 @@ impl Gate {
             lift_fence: false,
             parent: None,
             service: None,
+            by: String::new(),
         };
-        self.write_down(&request).await
+        self.write_down(request, self.spool.as_ref()).await
     }
 
     /// A person's request.
-    pub async fn asked(&self, image: &str, tag: &str, chart: bool) -> Answer {
+    pub async fn asked(&self, image: &str, tag: &str, chart: bool, by: &str) -> Answer {
         if chart {
             return Answer::Skipped {
                 reason:
@@ -162,42 +181,74 @@ impl Gate {
             lift_fence: true,
             parent: None,
             service: None,
+            by: by.to_owned(),
         };
-        self.write_down(&request).await
+        self.write_down(request, self.spool.as_ref()).await
     }
 
-    /// An upgrade that is tried again by Bowline itself.
+    /// An upgrade that a person wants to be tried again.
+    pub async fn retried(&self, of: &UpgradeId, request: &Request, by: &str) -> Answer {
+        let request = Request {
+            source: Source::Person,
+            by: by.to_owned(),
+            retry_of: Some(of.to_string()),
+            lift_fence: true,
+            ..request.clone()
+        };
+        self.write_down(request, None).await
+    }
+
+    /// An upgrade that is tried again by Bowline itself, which needs no spool to come again.
     pub async fn again(&self, of: &UpgradeId, request: &Request) -> Answer {
         let request = Request {
             source: Source::Bowline,
+            by: String::new(),
             retry_of: Some(of.to_string()),
             ..request.clone()
         };
-        self.write_down(&request).await
+        self.write_down(request, None).await
     }
 
-    async fn write_down(&self, request: &Request) -> Answer {
-        let deadline = self.deadline();
+    /// A request that was spooled.
+    ///
+    /// # Errors
+    /// [`Unavailable`] if the log does not take it now either.
+    pub async fn replayed(&self, record: &Record) -> Result<Answer, Unavailable> {
+        let Record {
+            received_ms,
+            request,
+        } = record;
+        let log = self.log.as_ref();
+        let decision = accept(log, &self.instance, request, Some(*received_ms)).await?;
+        let answer = Answer::from(decision);
+        self.keep_of(request, &answer, self.deadline()).await;
+        Ok(answer)
+    }
+
+    async fn write_down(&self, request: Request, spool: Option<&Spool>) -> Answer {
+        let (deadline, received_ms) = (self.deadline(), self.log.now_ms());
         let mut failure = None;
-        let answer = match timeout_at(deadline, self.accept(request, &mut failure)).await {
-            Ok(Decision::Opened(id)) => Answer::Opened { id },
-            Ok(Decision::Duplicate(id, reason)) => Answer::Duplicate { id, reason },
-            Ok(Decision::Refused(id, reason)) => Answer::Refused { id, reason },
-            Err(_) => Answer::Unavailable {
-                reason: format!(
-                    "NATS did not take it within {:?}{}; send it again later, twice is once",
+        let answer = match timeout_at(deadline, self.accept(&request, &mut failure)).await {
+            Ok(decision) => Answer::from(decision),
+            Err(_) => {
+                let why = format!(
+                    "NATS did not take it within {:?}{}",
                     self.nats_wait,
                     failure.map_or_else(String::new, |failure| format!(" ({failure})"))
-                ),
-            },
+                );
+                let request = request.clone();
+                set_by(
+                    spool,
+                    Record {
+                        received_ms,
+                        request,
+                    },
+                    &why,
+                )
+                .await
+            }
         };
-        self.keep(
-            &format!("{}:{}", request.image, request.tag),
-            &request.status,
-            &answer,
-            deadline,
-        )
-        .await;
+        self.keep_of(&request, &answer, deadline).await;
         answer
     }
 
@@ -209,7 +260,7 @@ impl Gate {
     /// Tries for as long as it is polled, and leaves the newest failure behind.
     async fn accept(&self, request: &Request, failure: &mut Option<Unavailable>) -> Decision {
         loop {
-            match accept(self.log.as_ref(), &self.instance, request).await {
+            match accept(self.log.as_ref(), &self.instance, request, None).await {
                 Ok(decision) => return decision,
                 Err(error) => *failure = Some(error),
             }
@@ -217,10 +268,20 @@ impl Gate {
         }
     }
 
+    async fn keep_of(&self, request: &Request, answer: &Answer, deadline: Instant) {
+        let name = format!("{}:{}", request.image, request.tag);
+        self.keep(&name, &request.status, answer, deadline).await;
+    }
+
     /// Keeps the decision for whoever asks why. Losing one is no reason to fail the request.
     async fn keep(&self, image: &str, status: &str, answer: &Answer, deadline: Instant) {
         let (decision, id, reason) = match answer {
             Answer::Unavailable { .. } => return,
+            // Its decision is kept when it is replayed.
+            Answer::Spooled { reason } => {
+                tracing::warn!(image, status, reason, "a request was spooled");
+                return;
+            }
             Answer::Opened { id } => ("accepted", Some(id), ""),
             Answer::Duplicate { id, reason } => ("duplicate", Some(id), reason.as_str()),
             Answer::Refused { id, reason } => ("refused", Some(id), reason.as_str()),
@@ -250,5 +311,37 @@ impl Gate {
             Ok(Err(error)) => tracing::warn!("failed to keep the decision: {error}"),
             Err(_) => tracing::warn!("failed to keep the decision in time"),
         }
+    }
+}
+
+impl From<Decision> for Answer {
+    fn from(decision: Decision) -> Answer {
+        match decision {
+            Decision::Opened(id) => Answer::Opened { id },
+            Decision::Duplicate(id, reason) => Answer::Duplicate { id, reason },
+            Decision::Refused(id, reason) => Answer::Refused { id, reason },
+        }
+    }
+}
+
+/// Spools a request that the log did not take, for the reason given.
+async fn set_by(spool: Option<&Spool>, record: Record, why: &str) -> Answer {
+    let failure = match spool {
+        None => String::new(),
+        Some(spool) => match timeout(SPOOL_WAIT, spool.put(record)).await {
+            Ok(Ok(())) => {
+                return Answer::Spooled {
+                    reason: format!("{why}; it is kept on disk and goes on when NATS is back"),
+                };
+            }
+            Ok(Err(error)) => format!(", and {error}"),
+            Err(_) => format!(", and the disk did not take it within {SPOOL_WAIT:?}"),
+        },
+    };
+    if !failure.is_empty() {
+        tracing::error!("a request was turned away: {why}{failure}");
+    }
+    Answer::Unavailable {
+        reason: format!("{why}{failure}; send it again later, twice is once"),
     }
 }

@@ -9,14 +9,16 @@ use axum::body::Body;
 use axum::body::HttpBody as _;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
 use subtle::ConstantTimeEq as _;
+use tracing::Instrument as _;
 
 use crate::gate::{Answer, Gate};
+use crate::metrics;
 
 /// A body that takes longer is given up.
 const BODY_WAIT: Duration = Duration::from_secs(10);
@@ -65,6 +67,7 @@ async fn not_found() -> Response {
 async fn webhook(
     State(shared): State<Shared>,
     secret: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
     body: Body,
 ) -> Response {
     let right = secret.is_ok_and(|Path(secret)| {
@@ -74,6 +77,22 @@ async fn webhook(
     if !right {
         return not_found().await;
     }
+    // Only for who knows the secret, which is part of the path and stays out of it.
+    let span = tracing::info_span!(
+        "webhook",
+        otel.kind = "server",
+        http.route = "/webhook/{secret}",
+        http.response.status_code = tracing::field::Empty,
+    );
+    let parent = headers.get("traceparent");
+    bus::trace::adopt(&span, parent.and_then(|parent| parent.to_str().ok()));
+    let answer = answer(&shared, body).instrument(span.clone()).await;
+    span.record("http.response.status_code", answer.status().as_u16());
+    answer
+}
+
+/// Reads the body and asks the gate.
+async fn answer(shared: &Shared, body: Body) -> Response {
     let refused = |status, reason: &str| reply(status, "refused", reason, None);
     let limit = shared.max_body_bytes;
     let body = match tokio::time::timeout(BODY_WAIT, read(body, limit)).await {
@@ -106,6 +125,7 @@ async fn webhook(
         }
         Answer::Skipped { reason } => reply(StatusCode::OK, "skipped", &reason, None),
         Answer::BadRequest { reason } => reply(StatusCode::BAD_REQUEST, "refused", &reason, None),
+        Answer::Spooled { reason } => reply(StatusCode::ACCEPTED, "spooled", &reason, None),
         Answer::Unavailable { reason } => reply(
             StatusCode::SERVICE_UNAVAILABLE,
             "unavailable",
@@ -134,6 +154,7 @@ async fn read(mut body: Body, limit: usize) -> Result<Option<Vec<u8>>, axum::Err
 }
 
 fn reply(status: StatusCode, decision: &str, reason: &str, upgrade: Option<&str>) -> Response {
+    metrics::webhook(decision);
     let mut answer = (
         status,
         Json(Reply {

@@ -1,7 +1,7 @@
 //! Ingest as a process of its own.
 
 fn main() -> std::process::ExitCode {
-    runtime::service("ingest", |settings, log, stop| async move {
-        ingest::run(&settings, log, stop).await
+    runtime::service_with_health("ingest", |settings, log, health, stop| async move {
+        ingest::run(&settings, log, health, stop).await
     })
 }

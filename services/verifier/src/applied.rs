@@ -106,48 +106,6 @@ pub(crate) fn live(looks: &[Look<'_>], tag: &str) -> Live {
     }
 }
 
-/// What to do next.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// It is live.
-    Applied(BTreeMap<String, String>),
-    /// Look again later.
-    Poll,
-    /// Our own green run did not bring it: undo.
-    NotApplied(String),
-    /// A person is needed.
-    Stuck(String),
-}
-
-/// What the wait for the live image rests on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Wait {
-    /// Now, in milliseconds since the Unix epoch.
-    pub(crate) now_ms: i64,
-    /// It has to be live by then.
-    pub(crate) deadline_ms: i64,
-    /// What is unknown for so much longer is given up.
-    pub(crate) unknown_ms: i64,
-    /// Not live is answered by an undo: our own run was green, and nothing is being undone.
-    pub(crate) may_undo: bool,
-}
-
-/// Decides about what is live.
-pub(crate) fn decide(live: &Live, wait: Wait) -> Verdict {
-    match live {
-        Live::Wanted { images, .. } => Verdict::Applied(images.clone()),
-        Live::Other(_) if wait.now_ms < wait.deadline_ms => Verdict::Poll,
-        Live::Other(what) if wait.may_undo => {
-            Verdict::NotApplied(format!("CI was green, yet {what}"))
-        }
-        Live::Other(what) => Verdict::Stuck(format!("not applied: {what}")),
-        Live::Unknown(_) if wait.now_ms < wait.deadline_ms.saturating_add(wait.unknown_ms) => {
-            Verdict::Poll
-        }
-        Live::Unknown(why) => Verdict::Stuck(format!("could not be verified: {why}")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,33 +152,5 @@ mod tests {
         assert!(matches!(live(&[gone.clone(), away], "2"), Live::Unknown(_)));
         assert!(matches!(live(&[gone], "2"), Live::Other(_)));
         assert!(matches!(live(&[], "2"), Live::Unknown(_)));
-    }
-
-    #[test]
-    fn not_live_is_waited_for_then_undone_and_unknown_is_waited_for_longer() {
-        let other = Live::Other("old".to_owned());
-        let away = Live::Unknown("away".to_owned());
-        for (live, now_ms, may_undo, expected) in [
-            (&other, 99, true, "poll"),
-            (&other, 100, true, "undo"),
-            (&other, 100, false, "stuck"),
-            (&away, 100, true, "poll"),
-            (&away, 149, true, "poll"),
-            (&away, 150, true, "stuck"),
-        ] {
-            let wait = Wait {
-                now_ms,
-                deadline_ms: 100,
-                unknown_ms: 50,
-                may_undo,
-            };
-            let name = match decide(live, wait) {
-                Verdict::Applied(_) => "applied",
-                Verdict::Poll => "poll",
-                Verdict::NotApplied(_) => "undo",
-                Verdict::Stuck(_) => "stuck",
-            };
-            assert_eq!(name, expected, "{live:?} at {now_ms}");
-        }
     }
 }

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use job::{Baseline, Body, TargetBaseline, Transience};
+use job::{Baseline, Body, Target, TargetBaseline, Transience};
 
 use crate::applied::{Look, containers, name};
-use crate::health::{answers, status_text};
+use crate::health::answers;
 use crate::image;
-use crate::ports::{Rollout, Unknown, Workload};
+use crate::ports::{Answer, Rollout, Unknown, Workload};
 
 /// Judges every target; `Err` if one of them cannot be known now. `at` is the version that is live.
 pub(crate) fn decide(
     at: &str,
     looks: &[Look<'_>],
-    http: &BTreeMap<String, u32>,
+    http: &BTreeMap<String, Answer>,
     allow_unhealthy: bool,
 ) -> Result<Body, Unknown> {
     let aborted = |why, transience| {
@@ -47,13 +47,14 @@ pub(crate) fn decide(
             }
             images.insert(container.to_owned(), image.to_owned());
         }
+        let answered = http;
         let http: BTreeMap<String, u32> = look
             .target
             .http
             .iter()
-            .map(|address| (address.clone(), http.get(address).copied().unwrap_or(0)))
+            .map(|address| (address.clone(), status(http, address)))
             .collect();
-        if let Some(why) = ill(workload, &http) {
+        if let Some(why) = ill(workload, look.target, answered) {
             unhealthy.push(format!("{target}: {why}"));
         }
         baseline.targets.push(TargetBaseline {
@@ -86,8 +87,12 @@ pub(crate) fn decide(
     )
 }
 
+fn status(http: &BTreeMap<String, Answer>, address: &str) -> u32 {
+    http.get(address).map_or(0, |answer| answer.status)
+}
+
 /// What is wrong already; a workload that is scaled to nothing has nothing to be wrong.
-fn ill(workload: &Workload, http: &BTreeMap<String, u32>) -> Option<String> {
+fn ill(workload: &Workload, target: &Target, http: &BTreeMap<String, Answer>) -> Option<String> {
     if let Rollout::Moving(why) | Rollout::GaveUp(why) = &workload.rollout {
         return Some(why.clone());
     }
@@ -99,8 +104,10 @@ fn ill(workload: &Workload, http: &BTreeMap<String, u32>) -> Option<String> {
         let why = trouble.map_or("it is not ready", |trouble| trouble.text.as_str());
         return Some(format!("pod {}: {why}", pod.name));
     }
-    let (address, status) = http.iter().find(|(_, status)| !answers(**status))?;
-    Some(format!("HTTP {address}: {}", status_text(*status)))
+    let mut addresses = target.http.iter();
+    let address = addresses.find(|address| !answers(status(http, address)))?;
+    let answer = http.get(address).cloned().unwrap_or_default();
+    Some(format!("HTTP {address}: {answer}"))
 }
 
 #[cfg(test)]
@@ -113,7 +120,11 @@ mod tests {
         target.http = vec!["http://app".to_owned()];
         let mut workload = sample::workload("acme/app:1");
         change(&mut workload);
-        let http = [("http://app".to_owned(), status)].into();
+        let answer = Answer {
+            status,
+            why: String::new(),
+        };
+        let http = [("http://app".to_owned(), answer)].into();
         let looks = [Look {
             target: &target,
             workload: Ok(Some(workload)),

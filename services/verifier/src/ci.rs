@@ -4,6 +4,7 @@ use job::CiRun;
 
 use crate::applied::Live;
 use crate::ports::{Pipeline, RunState, Unknown};
+use crate::verdict::{self, Says, Time};
 
 /// Our commit's run, read for the gating workflow alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +75,21 @@ pub(crate) fn successor(rows: &[Pipeline], number: u64, by: Option<u64>) -> Opti
     })
 }
 
+/// Whether no push after `number` changed anything below the folders; not known is no.
+pub(crate) fn untouched_since(rows: &[Pipeline], number: u64, folders: &[&str]) -> bool {
+    let inside = |path: &String| {
+        let below = |folder: &&str| {
+            path.strip_prefix(*folder)
+                .is_some_and(|rest| rest.starts_with('/'))
+        };
+        folders.iter().any(below)
+    };
+    rows.iter().filter(|row| row.number > number).all(|row| {
+        let changed = row.changed.as_ref();
+        changed.is_some_and(|paths| !paths.is_empty() && !paths.iter().any(inside))
+    })
+}
+
 /// Reads a pipeline for its gating workflow; the pipeline's own status says little.
 pub(crate) fn read(pipeline: &Pipeline, workflow: &str) -> Run {
     let gating: Vec<_> = pipeline
@@ -139,16 +155,21 @@ pub(crate) fn needs_live(run: &Result<Run, Unknown>, waited: Waited) -> bool {
     }
 }
 
-/// The table "CI result × live image".
+/// What follows from the run, with what is live where [`needs_live`] asks for it.
 pub(crate) fn decide(
     run: &Result<Run, Unknown>,
     live: &Live,
     waited: Waited,
     undo: bool,
 ) -> Verdict {
-    match run {
-        Ok(Run::Passed(run)) => Verdict::Passed(run.clone()),
-        Ok(Run::Absent) if waited.over(waited.appear_ms) => Verdict::Absent,
+    let time = Time::of(
+        waited.now_ms,
+        waited.since_ms.saturating_add(waited.patience_ms),
+        waited.unknown_ms,
+    );
+    let verdict = match run {
+        Ok(Run::Passed(run)) => return Verdict::Passed(run.clone()),
+        Ok(Run::Absent) if waited.over(waited.appear_ms) => return Verdict::Absent,
         // The newer run gets the same time to appear, counted from the end of the older one.
         Ok(Run::Killed { at_ms, .. })
             if Waited {
@@ -157,45 +178,29 @@ pub(crate) fn decide(
             }
             .over(waited.appear_ms) =>
         {
-            Verdict::Absent
+            return Verdict::Absent;
         }
-        Ok(Run::Failed(why)) => match live {
-            Live::Wanted { healthy: true, .. } => Verdict::Stuck(format!(
-                "CI failed, yet the wanted version is live and healthy: {why}"
-            )),
-            Live::Wanted { healthy: false, .. } | Live::Other(_) if undo => Verdict::Stuck(
-                format!("CI failed while undoing: {why}; {}", live.describe()),
-            ),
-            Live::Wanted { healthy: false, .. } | Live::Other(_) => {
-                Verdict::Undo(format!("{why}; {}", live.describe()))
-            }
-            Live::Unknown(unknown) => waited.give_up(unknown),
-        },
-        Ok(Run::Open(how)) | Err(Unknown(how)) if waited.over(waited.patience_ms) => match live {
-            Live::Wanted { .. } => Verdict::Absent,
-            Live::Other(_) => Verdict::Stuck(format!(
-                "CI did not report in {} s: {how}; {}",
-                waited.patience_ms / 1000,
-                live.describe()
-            )),
-            Live::Unknown(unknown) => waited.give_up(unknown),
-        },
-        Ok(Run::Open(_) | Run::Absent | Run::Killed { .. }) | Err(_) => Verdict::Poll,
+        Ok(Run::Absent | Run::Killed { .. }) => return Verdict::Poll,
+        Ok(Run::Failed(why)) => verdict::verdict(Says::Red(why), live, time, undo),
+        Ok(Run::Open(how)) | Err(Unknown(how)) => {
+            let patience = waited.patience_ms / 1000;
+            let how = format!("CI did not report in {patience} s: {how}");
+            verdict::verdict(Says::Nothing(&how), live, time, undo)
+        }
+    };
+    match verdict {
+        verdict::Verdict::Wait => Verdict::Poll,
+        verdict::Verdict::Live(_) => Verdict::Absent,
+        // Only a green run is started again, and none was seen here.
+        verdict::Verdict::Restart => Verdict::Poll,
+        verdict::Verdict::Undo(evidence) => Verdict::Undo(evidence),
+        verdict::Verdict::Stuck(why) => Verdict::Stuck(why),
     }
 }
 
 impl Waited {
     fn over(self, limit_ms: i64) -> bool {
         self.now_ms.saturating_sub(self.since_ms) >= limit_ms
-    }
-
-    /// Unknown is waited for, and given up only long after the patience.
-    fn give_up(self, unknown: &str) -> Verdict {
-        if self.over(self.patience_ms.saturating_add(self.unknown_ms)) {
-            Verdict::Stuck(format!("could not be verified: {unknown}"))
-        } else {
-            Verdict::Poll
-        }
     }
 }
 
@@ -217,6 +222,7 @@ mod tests {
             created_s: 1,
             finished_s: 0,
             superseded_by: None,
+            changed: None,
             errors: Vec::new(),
             workflows: workflows
                 .iter()
@@ -334,6 +340,27 @@ mod tests {
         assert_eq!(successor(&rows, 15, None), None);
         assert_eq!(ours(&rows, "c").map(|row| row.number), Some(15));
         assert_eq!(ours(&rows, "d"), None);
+    }
+
+    #[test]
+    fn a_later_push_touches_a_folder_or_does_not_or_does_not_say() {
+        let row = |number, changed: Option<&[&str]>| Pipeline {
+            number,
+            changed: changed.map(|paths| paths.iter().map(|&path| path.to_owned()).collect()),
+            ..pipeline("success", &[])
+        };
+        let ours = row(12, Some(&["stacks/app/main.tf"]));
+        for (changed, expected) in [
+            (Some(&["README.md"][..]), true),
+            (Some(&["stacks/apps/main.tf"]), true),
+            (Some(&["README.md", "stacks/app/state.json"]), false),
+            (Some(&[]), false),
+            (None, false),
+        ] {
+            let rows = [row(13, changed), ours.clone()];
+            let found = untouched_since(&rows, 12, &["stacks/app"]);
+            assert_eq!(found, expected, "{changed:?}");
+        }
     }
 
     #[test]

@@ -5,14 +5,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use runtime::Settings;
+use runtime::settings::Turn;
 
+use crate::kuma::KumaAddress;
 use crate::woodpecker::Repository;
 use crate::work::Times;
 
-/// How long an answer of a cluster may take.
-const CLUSTER_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long a service may take to answer; slower is no answer.
-const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
 /// A tick is mostly waiting for others.
 const WORKERS: usize = 16;
 
@@ -29,6 +27,10 @@ pub struct Config {
     pub cluster_timeout: Duration,
     /// How long a service may take to answer an HTTP check.
     pub http_timeout: Duration,
+    /// Uptime Kuma, if there is one.
+    pub kuma: Option<KumaAddress>,
+    /// Upgrades take turns between push and the end of CI.
+    pub serial: bool,
     /// The intervals and limits.
     pub times: Times,
     /// How many upgrades are looked at at once.
@@ -56,6 +58,18 @@ impl Config {
             token,
             branch: settings.repository.branch.clone(),
             workflow: settings.ci.workflow.clone(),
+            may_restart: settings.ci.restart_superseded,
+        };
+        let kuma = &settings.verify.kuma;
+        let kuma = match &kuma.url {
+            Some(url) => Some(KumaAddress {
+                url: url.clone(),
+                status_page: kuma.status_page.clone(),
+                api_key: settings.secrets().kuma_api_key()?,
+                poll: kuma.poll,
+                timeout: kuma.timeout,
+            }),
+            None => None,
         };
         Ok(Config {
             repositories: BTreeMap::from([(settings.repository.name.clone(), repository)]),
@@ -64,14 +78,18 @@ impl Config {
                 settings.kubernetes.url.clone(),
             )]),
             ci_timeout: settings.ci.timeout,
-            cluster_timeout: CLUSTER_TIMEOUT,
-            http_timeout: HTTP_TIMEOUT,
+            cluster_timeout: settings.kubernetes.timeout,
+            http_timeout: settings.verify.http_timeout,
+            kuma,
+            serial: settings.ci.turn == Turn::Serial,
             times: Times {
                 ci_poll: settings.ci.poll,
                 ci_appear_within: settings.ci.appear_within,
                 interval: settings.verify.interval,
                 observed_every: settings.verify.observed_every,
-                ..Times::default()
+                unknown_limit: settings.verify.unknown_limit,
+                monitor_interval: settings.verify.kuma.monitor_interval,
+                monitor_wait: settings.verify.kuma.wait_at_most,
             },
             workers: WORKERS,
         })

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use job::{Target, TargetBaseline};
 
-use crate::ports::{Ailment, Pod, Rollout, Workload};
+use crate::ports::{Ailment, Answer, Pod, Rollout, Workload};
 
 /// So many new restarts of one pod are no start-up trouble any more.
 const RESTARTS_TOO_MANY: u32 = 3;
@@ -159,33 +159,28 @@ pub(crate) fn answers(status: u32) -> bool {
     badness(status) < 3
 }
 
-/// An HTTP status in words.
-pub(crate) fn status_text(status: u32) -> String {
-    if status == 0 {
-        "no answer".to_owned()
-    } else {
-        status.to_string()
-    }
-}
-
 /// Judges the HTTP answers of one target.
 pub(crate) fn http(
     target: &Target,
-    statuses: &BTreeMap<String, u32>,
+    answers: &BTreeMap<String, Answer>,
     baseline: Option<&TargetBaseline>,
 ) -> Health {
     target.http.iter().fold(Health::Good, |health, address| {
-        let status = statuses.get(address).copied().unwrap_or(0);
+        let answer = answers.get(address).cloned().unwrap_or_default();
         let before = baseline
             .and_then(|baseline| baseline.http.get(address))
             .copied();
-        if passes(status, before) {
+        if passes(answer.status, before) {
             return health;
         }
         let before = before.map_or(String::new(), |before| {
-            format!(" (before the upgrade: {})", status_text(before))
+            let before = Answer {
+                status: before,
+                why: String::new(),
+            };
+            format!(" (before the upgrade: {before})")
         });
-        let why = format!("HTTP {address}: {}{before}", status_text(status));
+        let why = format!("HTTP {address}: {answer}{before}");
         health.and(Health::Bad {
             why,
             definite: false,

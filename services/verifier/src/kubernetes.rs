@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use job::Target;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod as KubePod, PodTemplateSpec};
+use k8s_openapi::api::core::v1::{
+    Container, ContainerStatus, Node as KubeNode, Pod as KubePod, PodTemplateSpec,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::api::ListParams;
 use kube::core::Selector;
@@ -16,7 +18,9 @@ use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
-use crate::ports::{Ailment, Cluster, Pod, Rollout, Trouble, Unknown, Workload};
+use crate::ports::{
+    Ailment, Cluster, Node, Other, Pod, Rollout, Surroundings, Trouble, Unknown, Workload,
+};
 use crate::rollout;
 use crate::woodpecker::chain;
 
@@ -56,6 +60,13 @@ impl Kubernetes {
 
     /// Ends a request that hangs, and reads a 404 as none.
     async fn ask<T>(
+        &self,
+        request: impl Future<Output = kube::Result<T>>,
+    ) -> Result<Option<T>, Unknown> {
+        runtime::outside("kubernetes_look", None, self.bounded(request)).await
+    }
+
+    async fn bounded<T>(
         &self,
         request: impl Future<Output = kube::Result<T>>,
     ) -> Result<Option<T>, Unknown> {
@@ -179,6 +190,66 @@ impl Cluster for Kubernetes {
             pods,
         }))
     }
+
+    async fn surroundings(&self, cluster: &str) -> Surroundings {
+        let client = match self.client(cluster).await {
+            Ok(client) => client,
+            Err(unknown) => {
+                tracing::warn!(%unknown, "the cluster's surroundings could not be seen");
+                return Surroundings::default();
+            }
+        };
+        let all = ListParams::default();
+        let (nodes, deployments): (Api<KubeNode>, Api<Deployment>) =
+            (Api::all(client.clone()), Api::all(client));
+        let (nodes, deployments) =
+            futures::join!(self.ask(nodes.list(&all)), self.ask(deployments.list(&all)));
+        Surroundings {
+            nodes: known("nodes", nodes.map(|list| list.map(|list| list.items)))
+                .iter()
+                .filter_map(node)
+                .collect(),
+            deployments: known(
+                "Deployments",
+                deployments.map(|list| list.map(|list| list.items)),
+            )
+            .iter()
+            .filter_map(other)
+            .collect(),
+        }
+    }
+}
+
+/// What is not known is no excuse, and nothing more.
+fn known<T>(what: &str, list: Result<Option<Vec<T>>, Unknown>) -> Vec<T> {
+    match list {
+        Ok(list) => list.unwrap_or_default(),
+        Err(unknown) => {
+            tracing::warn!(%unknown, "the {what} of the cluster could not be listed");
+            Vec::new()
+        }
+    }
+}
+
+fn node(object: &KubeNode) -> Option<Node> {
+    let conditions = object.status.as_ref()?.conditions.as_ref()?;
+    let ready = conditions.iter().find(|one| one.type_ == "Ready")?;
+    Some(Node {
+        name: object.metadata.name.clone()?,
+        ready: ready.status == "True",
+        since_ms: ready.last_transition_time.as_ref()?.0.as_millisecond(),
+    })
+}
+
+fn other(object: &Deployment) -> Option<Other> {
+    let conditions = object.status.as_ref()?.conditions.as_ref()?;
+    let available = conditions.iter().find(|one| one.type_ == "Available")?;
+    Some(Other {
+        namespace: object.metadata.namespace.clone()?,
+        name: object.metadata.name.clone()?,
+        available: available.status == "True",
+        since_ms: available.last_transition_time.as_ref()?.0.as_millisecond(),
+    })
 }
 
 fn of_deployment(object: Deployment) -> Option<Raw> {

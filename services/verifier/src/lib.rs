@@ -9,11 +9,19 @@ pub mod ports;
 
 mod work;
 
+mod follow;
+mod memory;
+mod tick;
+mod turn;
+
 mod applied;
 mod baseline;
 mod ci;
 mod health;
 mod look;
+mod monitors;
+mod surroundings;
+mod verdict;
 mod watch;
 
 mod image;
@@ -21,6 +29,7 @@ mod rollout;
 
 mod http;
 mod kubernetes;
+mod kuma;
 mod woodpecker;
 
 mod config;
@@ -33,13 +42,14 @@ use tokio_util::sync::CancellationToken;
 pub use config::Config;
 pub use http::Http;
 pub use kubernetes::Kubernetes;
-pub use woodpecker::{Repository, Woodpecker};
-pub use work::{Times, Verifier};
+pub use kuma::{Kuma, KumaAddress};
+pub use woodpecker::{CheckError, Repository, Woodpecker};
+pub use work::{Eyes, Times, Verifier};
 
 /// Works until `stop`, and hands back what is in hand.
 ///
 /// # Errors
-/// The clients could not be set up; what is unreachable is no error.
+/// The clients could not be set up, or CI refused the token; what is unreachable is no error.
 pub async fn run(
     config: Config,
     log: Arc<dyn bus::Log>,
@@ -47,14 +57,33 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     choose_cryptography();
     let clock = Arc::clone(&log);
+    let now_ms: Arc<dyn Fn() -> i64 + Send + Sync> = Arc::new(move || clock.now_ms());
     let ci = Woodpecker::new(config.repositories, config.ci_timeout)
         .context("failed to set up the client for CI")?;
+    match ci.check().await {
+        Ok(()) => {}
+        Err(CheckError::Refused(why)) => return Err(anyhow::Error::new(why)),
+        Err(CheckError::Unknown(why)) => {
+            tracing::warn!(%why, "CI could not be asked; it will be asked again");
+        }
+    }
     let probe = Http::new(config.http_timeout).context("failed to set up the HTTP checks")?;
+    let kuma = config
+        .kuma
+        .map(|address| Kuma::new(address, Arc::clone(&now_ms)))
+        .transpose()
+        .context("failed to set up the client for Uptime Kuma")?;
     let verifier = Verifier::new(
-        Arc::new(ci),
-        Arc::new(Kubernetes::new(config.clusters, config.cluster_timeout)),
-        Arc::new(probe),
-        Arc::new(move || clock.now_ms()),
+        Eyes {
+            ci: Arc::new(ci),
+            cluster: Arc::new(Kubernetes::new(config.clusters, config.cluster_timeout)),
+            probe: Arc::new(probe),
+            monitoring: kuma.map(|kuma| Arc::new(kuma) as Arc<dyn ports::Monitoring>),
+            turns: config
+                .serial
+                .then(|| Arc::new(turn::CiTurn(Arc::clone(&log))) as Arc<dyn ports::Turns>),
+            now_ms,
+        },
         config.times,
     );
     bus::run_owner(

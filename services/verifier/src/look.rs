@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use job::{Body, Plan, State, Target, TargetBaseline};
 
 use crate::applied::{self, Look, name};
-use crate::health::{self, Health, Open, status_text};
+use crate::health::{self, Health, Open};
 use crate::image;
-use crate::ports::Unknown;
+use crate::ports::{Answer, Unknown};
 use crate::watch::Window;
 
 pub(crate) fn baseline_of<'a>(state: &'a State, target: &str) -> Option<&'a TargetBaseline> {
@@ -22,7 +22,7 @@ pub(crate) fn baseline_of<'a>(state: &'a State, target: &str) -> Option<&'a Targ
 /// All checks over all targets: the worst counts, and one that is unknown makes all unknown.
 pub(crate) fn check(
     looks: &[Look<'_>],
-    http: &BTreeMap<String, u32>,
+    http: &BTreeMap<String, Answer>,
     state: &State,
     tag: &str,
     open: Option<Open<'_>>,
@@ -67,7 +67,8 @@ pub(crate) fn check(
     }
     match silent {
         Some(address) if worst == Health::Good => {
-            Err(Unknown(format!("HTTP {address}: no answer")))
+            let answer = http.get(&address).cloned().unwrap_or_default();
+            Err(Unknown(format!("HTTP {address}: {answer}")))
         }
         _ => Ok(worst),
     }
@@ -77,14 +78,14 @@ pub(crate) fn check(
 /// still answers, with 502 or 503: silence is about the way there, and no reason to undo anything.
 fn silent_ingress<'a>(
     target: &'a Target,
-    http: &BTreeMap<String, u32>,
+    http: &BTreeMap<String, Answer>,
     before: Option<&TargetBaseline>,
 ) -> Option<&'a str> {
     target
         .http
         .iter()
         .filter(|address| address.starts_with("https://"))
-        .filter(|address| http.get(*address).copied().unwrap_or(0) == 0)
+        .filter(|address| http.get(*address).is_none_or(|answer| answer.status == 0))
         .find(|address| {
             before.is_some_and(|before| before.http.get(*address).is_some_and(|s| *s != 0))
         })
@@ -108,7 +109,8 @@ pub(crate) fn passed(state: &State, plan: &Plan, report: String) -> Body {
 pub(crate) fn report(
     state: &State,
     looks: &[Look<'_>],
-    http: &BTreeMap<String, u32>,
+    http: &BTreeMap<String, Answer>,
+    monitors: &[String],
     window: &Window,
 ) -> String {
     let mut lines = Vec::new();
@@ -149,8 +151,9 @@ pub(crate) fn report(
     }
     lines.extend(
         http.iter()
-            .map(|(url, status)| format!("HTTP: {url} {}", status_text(*status))),
+            .map(|(url, answer)| format!("HTTP: {url} {answer}")),
     );
+    lines.extend(monitors.iter().cloned());
     lines.push(format!(
         "healthy for {} s of observed time",
         window.length_ms / 1000

@@ -4,8 +4,10 @@
 
 use std::collections::BTreeMap;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use job::Target;
+use job::{MonitorState, Target};
 
 /// Why something could not be known now, in a sentence for people.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +84,8 @@ pub struct Pipeline {
     pub finished_s: i64,
     /// The newer run that took its place, if the server says so.
     pub superseded_by: Option<u64>,
+    /// The paths its push changed; none if the server does not say.
+    pub changed: Option<Vec<String>>,
     /// What the server says is wrong with its configuration.
     pub errors: Vec<String>,
     /// Its workflows.
@@ -95,8 +99,28 @@ pub trait Ci: Send + Sync + 'static {
     async fn pipelines(&self, repository: &str, since_s: i64) -> Result<Vec<Pipeline>, Unknown>;
     /// One pipeline with its workflows; none if there is no such row.
     async fn pipeline(&self, repository: &str, number: u64) -> Result<Option<Pipeline>, Unknown>;
+    /// Starts a pipeline again, under a number of its own.
+    async fn restart(&self, repository: &str, number: u64) -> Result<Restarted, Unknown>;
     /// The name of the workflow that decides.
     fn workflow(&self, repository: &str) -> String;
+    /// Whether a pipeline of an older commit may be started again.
+    fn may_restart(&self, repository: &str) -> bool;
+}
+
+/// What came of starting a pipeline again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Restarted {
+    /// It runs again.
+    Yes,
+    /// The server will not, and why.
+    No(String),
+}
+
+/// The turn between a push and the end of CI.
+#[async_trait]
+pub trait Turns: Send + Sync + 'static {
+    /// Takes the turn of the upgrade's repository; the wait, if another has it.
+    async fn take(&self, history: &bus::History) -> Result<Option<std::time::Duration>, Unknown>;
 }
 
 /// How far a workload's rollout is.
@@ -166,16 +190,112 @@ pub struct Workload {
     pub pods: Vec<Pod>,
 }
 
+/// A machine of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// It takes part.
+    pub ready: bool,
+    /// Since when, in milliseconds since the Unix epoch.
+    pub since_ms: i64,
+}
+
+/// A Deployment, whosever it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Other {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Enough of its pods are ready.
+    pub available: bool,
+    /// Since when, in milliseconds since the Unix epoch.
+    pub since_ms: i64,
+}
+
+/// How the cluster is around the targets.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Surroundings {
+    /// Its machines.
+    pub nodes: Vec<Node>,
+    /// Its Deployments, the targets' included.
+    pub deployments: Vec<Other>,
+}
+
 /// A cluster.
 #[async_trait]
 pub trait Cluster: Send + Sync + 'static {
     /// The target's workload and its pods; none if there is no such workload.
     async fn workload(&self, cluster: &str, target: &Target) -> Result<Option<Workload>, Unknown>;
+    /// How the rest of the cluster is; what cannot be known is left out.
+    async fn surroundings(&self, cluster: &str) -> Surroundings;
+}
+
+/// One beat of a monitor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beat {
+    /// When, in milliseconds since the Unix epoch.
+    pub at_ms: i64,
+    /// What it says.
+    pub state: MonitorState,
+}
+
+/// One monitor of Uptime Kuma.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Monitor {
+    /// Its number, where the source tells it.
+    pub id: Option<u64>,
+    /// Its name; others may have the same.
+    pub name: String,
+    /// The host it looks at, where the source tells it.
+    pub host: Option<String>,
+    /// What it said last; none if it has not beaten, or in a word that is not known.
+    pub last: Option<MonitorState>,
+    /// Its beats, oldest first, where the source tells their times.
+    pub beats: Vec<Beat>,
+    /// Changes with most beats, where the source does not tell their times.
+    pub mark: String,
+}
+
+/// All monitors at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// When they were asked, in milliseconds since the Unix epoch.
+    pub at_ms: i64,
+    /// The monitors.
+    pub monitors: Vec<Monitor>,
+}
+
+/// Uptime Kuma.
+#[async_trait]
+pub trait Monitoring: Send + Sync + 'static {
+    /// What the monitors say; an answer may be as old as the time between two readings.
+    async fn read(&self) -> Result<Arc<Reading>, Unknown>;
+}
+
+/// What an address answers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Answer {
+    /// The status; 0 if there was no answer.
+    pub status: u32,
+    /// Why there was none.
+    pub why: String,
+}
+
+impl std::fmt::Display for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.status, self.why.as_str()) {
+            (0, "") => f.write_str("no answer"),
+            (0, why) => write!(f, "no answer ({why})"),
+            (status, _) => write!(f, "{status}"),
+        }
+    }
 }
 
 /// The HTTP checks.
 #[async_trait]
 pub trait Probe: Send + Sync + 'static {
-    /// The status that the address answers with; 0 if it does not answer.
-    async fn status(&self, address: &str) -> u32;
+    /// What the address answers; `insecure` accepts a certificate that nobody vouches for.
+    async fn ask(&self, address: &str, insecure: bool) -> Answer;
 }

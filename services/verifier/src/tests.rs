@@ -1,5 +1,6 @@
 //! The verifier's commands against a stub CI, a stub cluster and a stub site.
 
 mod ci;
+mod kuma;
 mod stage;
 mod window;

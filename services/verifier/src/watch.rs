@@ -17,17 +17,23 @@ pub(crate) struct Window {
     pub(crate) now_ms: i64,
     /// It has to be healthy for so long.
     pub(crate) length_ms: i64,
+    /// So much longer, as long as a monitor has not said anything in it.
+    pub(crate) extra_ms: i64,
     /// A rollout may take this long.
     pub(crate) settle_ms: i64,
     /// The time between two ticks.
     pub(crate) interval_ms: i64,
     /// The time between two `observed` facts.
     pub(crate) observed_every_ms: i64,
-    /// Unknown for so long is given up.
+    /// Unknown for so long is given up; and so is what stood still for so long in all.
     pub(crate) unknown_limit_ms: i64,
     pub(crate) healthy_since_ms: Option<i64>,
     pub(crate) failing_since_ms: Option<i64>,
     pub(crate) observed_ms: i64,
+    /// It stands still, by the last fact.
+    pub(crate) pausing: bool,
+    /// It has stood still for so long.
+    pub(crate) paused_ms: i64,
     /// When the last watch fact was stated.
     pub(crate) watched_ms: i64,
     /// How often it became healthy in this window.
@@ -49,6 +55,15 @@ pub(crate) enum Tick {
     Failing(String),
     /// So many seconds more were observed.
     Observed(u32),
+    /// The window stands still, or goes on where it stood (`why` is empty).
+    Paused {
+        /// So many seconds were observed since the last fact.
+        seconds: u32,
+        /// So many it stood still.
+        paused: u32,
+        /// Why it stands still from now on.
+        why: String,
+    },
     /// It was healthy for the whole window, now included.
     Passed,
     /// It will not become healthy; the text is the evidence.
@@ -83,6 +98,37 @@ pub(crate) fn decide(look: Result<Health, Unknown>, window: &Window) -> Tick {
     }
 }
 
+/// Decides about a tick whose trouble is not the upgrade's doing: `why` says whose it is.
+pub(crate) fn pause(why: String, window: &Window) -> Tick {
+    let elapsed = window.now_ms.saturating_sub(window.watched_ms).max(0);
+    // When nobody looked, nobody knows how long it lasted.
+    let counted = if elapsed > window.longest_silence_ms() {
+        0
+    } else {
+        elapsed
+    };
+    let whole = |ms: i64| u32::try_from(ms / 1000).unwrap_or(0);
+    if !window.pausing {
+        let healthy = window.healthy_since_ms.is_some() && window.unknown_since_ms.is_none();
+        return Tick::Paused {
+            seconds: if healthy { whole(counted) } else { 0 },
+            paused: 0,
+            why,
+        };
+    }
+    if window.paused_ms.saturating_add(counted) >= window.unknown_limit_ms {
+        return Tick::Lost(why);
+    }
+    if elapsed >= window.observed_every_ms.max(1000) {
+        return Tick::Paused {
+            seconds: 0,
+            paused: whole(counted),
+            why,
+        };
+    }
+    Tick::Wait(millis(window.interval_ms))
+}
+
 impl Window {
     /// A longer silence between two facts means that nobody looked.
     fn longest_silence_ms(&self) -> i64 {
@@ -97,6 +143,17 @@ impl Window {
         }
         let elapsed = self.now_ms.saturating_sub(self.watched_ms).max(0);
         let gap = elapsed > self.longest_silence_ms();
+        if self.pausing {
+            return Tick::Paused {
+                seconds: 0,
+                paused: if gap {
+                    0
+                } else {
+                    u32::try_from(elapsed / 1000).unwrap_or(0)
+                },
+                why: String::new(),
+            };
+        }
         let blind = self
             .unknown_since_ms
             .filter(|since| *since > self.watched_ms);
@@ -109,6 +166,11 @@ impl Window {
             .length_ms
             .saturating_sub(self.observed_ms)
             .saturating_sub(counted);
+        let left = if left > 0 {
+            left
+        } else {
+            left.saturating_add(self.extra_ms)
+        };
         if left <= 0 {
             return Tick::Passed;
         }
@@ -157,6 +219,7 @@ mod tests {
         Window {
             now_ms: now_s * 1000,
             length_ms: 600_000,
+            extra_ms: 0,
             settle_ms: 900_000,
             interval_ms: 15_000,
             observed_every_ms: 60_000,
@@ -164,6 +227,8 @@ mod tests {
             healthy_since_ms: None,
             failing_since_ms: None,
             observed_ms: 0,
+            pausing: false,
+            paused_ms: 0,
             watched_ms: 0,
             recoveries: 0,
             unknown_since_ms: None,
@@ -297,6 +362,51 @@ mod tests {
             ..failing(5000)
         };
         assert_eq!(decide(bad(), &blind), Tick::Failing("503".to_owned()));
+    }
+
+    #[test]
+    fn a_monitor_that_has_said_nothing_lengthens_the_window() {
+        let tick = |now_s, extra_s: i64| {
+            let window = Window {
+                extra_ms: extra_s * 1000,
+                ..healthy(now_s, 580, 540)
+            };
+            decide(Ok(Health::Good), &window)
+        };
+        assert_eq!(tick(570, 30), wait(15));
+        assert_eq!(tick(585, 30), wait(5));
+        assert_eq!(tick(590, 30), Tick::Passed);
+        assert_eq!(tick(585, 0), Tick::Passed);
+    }
+
+    #[test]
+    fn a_window_that_stands_still_counts_nothing_and_goes_on_where_it_was() {
+        let paused = |seconds, paused, why: &str| Tick::Paused {
+            seconds,
+            paused,
+            why: why.to_owned(),
+        };
+        let still = |now_s, paused_s: i64| Window {
+            pausing: true,
+            paused_ms: paused_s * 1000,
+            ..healthy(now_s, 100, 0)
+        };
+        let tick = |window: &Window| pause("a node is away".to_owned(), window);
+        // What was observed before it is kept, what is not known is not.
+        assert_eq!(tick(&healthy(30, 100, 0)), paused(30, 0, "a node is away"));
+        assert_eq!(tick(&healthy(91, 100, 0)), paused(0, 0, "a node is away"));
+        assert_eq!(tick(&window(30)), paused(0, 0, "a node is away"));
+        assert_eq!(tick(&still(59, 0)), wait(15));
+        assert_eq!(tick(&still(60, 0)), paused(0, 60, "a node is away"));
+        assert_eq!(tick(&still(91, 0)), paused(0, 0, "a node is away"));
+        // An hour in all.
+        assert_eq!(tick(&still(60, 3539)), paused(0, 60, "a node is away"));
+        assert_eq!(
+            tick(&still(60, 3540)),
+            Tick::Lost("a node is away".to_owned())
+        );
+        assert_eq!(decide(Ok(Health::Good), &still(30, 0)), paused(0, 30, ""));
+        assert_eq!(decide(Ok(Health::Good), &still(5000, 0)), paused(0, 0, ""));
     }
 
     #[test]

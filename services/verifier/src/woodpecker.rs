@@ -5,11 +5,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::{StatusCode, Url, header};
+use reqwest::{Method, StatusCode, Url, header};
 use runtime::Secret;
 use serde_json::Value;
 
-use crate::ports::{Ci, Pipeline, RunState, Unknown, Workflow};
+use crate::ports::{Ci, Pipeline, Restarted, RunState, Unknown, Workflow};
 
 /// Larger answers are refused.
 const MAX_BODY: usize = 8 * 1024 * 1024;
@@ -31,6 +31,8 @@ pub struct Repository {
     pub branch: String,
     /// The workflow that decides.
     pub workflow: String,
+    /// A pipeline of an older commit may be started again.
+    pub may_restart: bool,
 }
 
 /// The client for every configured repository.
@@ -41,10 +43,32 @@ pub struct Woodpecker {
     ids: Mutex<HashMap<String, u64>>,
 }
 
+/// Why the check at the start did not pass.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CheckError {
+    /// The token is wrong: nothing will ever be seen.
+    #[error(transparent)]
+    Refused(Unknown),
+    /// It may pass later.
+    #[error(transparent)]
+    Unknown(Unknown),
+}
+
 /// An answer that is no pipeline.
 enum Answer {
     Json(Value),
     NotFound,
+    /// The token is not taken.
+    Refused(StatusCode),
+    /// It is not done, and why.
+    Not(String),
+}
+
+fn refused(status: StatusCode) -> Unknown {
+    Unknown(format!(
+        "CI refused the token ({}): check `ci.token_file` or `BOWLINE_SECRET_CI_TOKEN`",
+        status.as_u16()
+    ))
 }
 
 impl Woodpecker {
@@ -69,6 +93,24 @@ impl Woodpecker {
         })
     }
 
+    /// Asks who the token belongs to, and for each repository.
+    ///
+    /// # Errors
+    /// The token is refused, or the answer is not known.
+    pub async fn check(&self) -> Result<(), CheckError> {
+        for (name, repository) in &self.repositories {
+            // A wrong token is a guest, and a guest may see a public repository.
+            let answer = self.get(repository, &["user"], &[]).await;
+            if let Answer::Refused(status) = answer.map_err(CheckError::Unknown)? {
+                return Err(CheckError::Refused(refused(status)));
+            }
+            self.id(name, repository)
+                .await
+                .map_err(CheckError::Unknown)?;
+        }
+        Ok(())
+    }
+
     fn repository(&self, name: &str) -> Result<&Repository, Unknown> {
         self.repositories
             .get(name)
@@ -85,13 +127,19 @@ impl Woodpecker {
         if let Some(id) = known {
             return Ok(id);
         }
-        let mut path = vec!["lookup"];
+        let mut path = vec!["repos", "lookup"];
         path.extend(repository.name.split('/'));
-        let Answer::Json(found) = self.get(repository, &path, &[]).await? else {
-            return Err(Unknown(format!(
-                "CI knows no repository `{}`, or the token may not see it",
-                repository.name
-            )));
+        let asked = self.get(repository, &path, &[]);
+        let asked = runtime::outside("ci_look", Some(&repository.url), asked);
+        let found = match asked.await? {
+            Answer::Json(found) => found,
+            Answer::Refused(status) => return Err(refused(status)),
+            Answer::NotFound | Answer::Not(_) => {
+                return Err(Unknown(format!(
+                    "CI knows no repository `{}`, or the token may not see it",
+                    repository.name
+                )));
+            }
         };
         let id = found
             .get("id")
@@ -110,25 +158,43 @@ impl Woodpecker {
         path: &[&str],
         query: &[(&str, &str)],
     ) -> Result<Answer, Unknown> {
+        self.send(Method::GET, repository, path, query).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        repository: &Repository,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<Answer, Unknown> {
         let mut url = Url::parse(&repository.url)
             .map_err(|error| Unknown(format!("CI's address is no URL: {error}")))?;
         url.path_segments_mut()
             .map_err(|()| Unknown("CI's address cannot have a path".to_owned()))?
             .pop_if_empty()
-            .extend(["api", "repos"])
+            .push("api")
             .extend(path);
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
         let failed =
             |error: reqwest::Error| Unknown(format!("CI did not answer: {}", chain(&error)));
-        let request = self.client.get(url).bearer_auth(repository.token.expose());
+        let asked = method == Method::GET;
+        let request = self.client.request(method, url);
+        let request = request.bearer_auth(repository.token.expose());
         let mut answer = request.send().await.map_err(failed)?;
         match answer.status() {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND => return Ok(Answer::NotFound),
-            StatusCode::UNAUTHORIZED => {
-                return Err(Unknown("CI refused the token (401): check it".to_owned()));
+            status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
+                return Ok(Answer::Refused(status));
+            }
+            StatusCode::NO_CONTENT if !asked => {
+                return Ok(Answer::Not("no workflow matches".to_owned()));
+            }
+            StatusCode::BAD_REQUEST if !asked => {
+                return Ok(Answer::Not("CI answered 400".to_owned()));
             }
             other => return Err(Unknown(format!("CI answered {other}"))),
         }
@@ -167,9 +233,13 @@ impl Woodpecker {
         let repository = self.repository(name)?;
         let id = self.id(name, repository).await?;
         let number = id.to_string();
-        let mut full = vec![number.as_str()];
+        let mut full = vec!["repos", number.as_str()];
         full.extend(path);
-        Ok((repository, id, self.get(repository, &full, query).await?))
+        let asked = self.get(repository, &full, query);
+        match runtime::outside("ci_look", Some(&repository.url), asked).await? {
+            Answer::Refused(status) => Err(refused(status)),
+            answer => Ok((repository, id, answer)),
+        }
     }
 }
 
@@ -218,7 +288,8 @@ impl Ci for Woodpecker {
         let text = number.to_string();
         let (repository, id, answer) = self.of_repository(name, &["pipelines", &text], &[]).await?;
         match answer {
-            Answer::NotFound => Ok(None),
+            Answer::NotFound | Answer::Not(_) => Ok(None),
+            Answer::Refused(status) => Err(refused(status)),
             Answer::Json(row) => pipeline(&row, &repository.url, id)
                 .map(Some)
                 .ok_or_else(|| {
@@ -227,6 +298,25 @@ impl Ci for Woodpecker {
                     ))
                 }),
         }
+    }
+
+    async fn restart(&self, name: &str, number: u64) -> Result<Restarted, Unknown> {
+        let repository = self.repository(name)?;
+        let id = self.id(name, repository).await?.to_string();
+        let number = number.to_string();
+        let path = ["repos", &id, "pipelines", &number];
+        Ok(
+            match self.send(Method::POST, repository, &path, &[]).await? {
+                Answer::Json(_) => Restarted::Yes,
+                Answer::NotFound => Restarted::No("CI no longer knows it".to_owned()),
+                Answer::Refused(status) => Restarted::No(refused(status).0),
+                Answer::Not(why) => Restarted::No(why),
+            },
+        )
+    }
+
+    fn may_restart(&self, name: &str) -> bool {
+        self.repository(name).is_ok_and(|found| found.may_restart)
     }
 
     fn workflow(&self, name: &str) -> String {
@@ -257,6 +347,13 @@ fn pipeline(row: &Value, base: &str, repository: u64) -> Option<Pipeline> {
         superseded_by: row
             .pointer("/cancel_info/superseded_by")
             .and_then(Value::as_u64),
+        changed: row
+            .get("changed_files")
+            .and_then(Value::as_array)
+            .map(|files| {
+                let files = files.iter().filter_map(Value::as_str);
+                files.map(str::to_owned).collect()
+            }),
         errors: errors(row),
         workflows: workflows.unwrap_or_default().iter().map(workflow).collect(),
         url,

@@ -37,6 +37,33 @@ impl Record {
         self
     }
 
+    /// The record after the head of the queue, which has to be `me`, took it from `holder`.
+    pub(super) fn taken_over(mut self, holder: &str, me: &Party) -> Option<Record> {
+        let held = self.holder.as_ref().is_some_and(|party| party.id == holder);
+        let next = self
+            .queue
+            .first()
+            .is_some_and(|waiter| waiter.party.id == me.id);
+        (held && next).then(|| {
+            self.queue.remove(0);
+            self.holder = Some(me.clone());
+            self
+        })
+    }
+
+    /// The holder becomes the first of the upgrades that wait; nothing for whoever does not hold it.
+    pub(super) fn stepped_down(mut self, me: &Waiter) -> Record {
+        let holds = |holder: &Party| holder.id == me.party.id;
+        if !self.holder.as_ref().is_some_and(holds) {
+            return self;
+        }
+        self.holder = None;
+        let undos = |waiter: &Waiter| waiter.class < me.class;
+        let at = self.queue.iter().take_while(|waiter| undos(waiter)).count();
+        self.queue.insert(at, me.clone());
+        self
+    }
+
     /// Undos before upgrades; among their like, in the order of arrival.
     fn enqueue(&mut self, me: &Waiter) {
         let at = self
@@ -267,6 +294,18 @@ mod tests {
     }
 
     #[test]
+    fn who_steps_down_goes_before_all_but_undos() {
+        let stepped_down =
+            |before: &str, me: &str| shown(&record(before).stepped_down(&waiter(me)));
+        assert_eq!(stepped_down("a | b c", "a"), "| a b c");
+        assert_eq!(stepped_down("a | !d b", "a"), "| !d a b");
+        assert_eq!(stepped_down("a | b", "b"), "a | b");
+        check("| a b", "!d", "", "", "d | a b", "held");
+        check("| a b", "b", "", "", "| a b", "1 behind a");
+        check("| a b", "a", "", "", "a | b", "held");
+    }
+
+    #[test]
     fn an_invalid_holder_is_removed_and_the_head_takes_its_place() {
         check("a | b", "b", "a", "", "b |", "held");
         check("a |", "b", "a", "", "b |", "held");
@@ -313,6 +352,19 @@ mod tests {
         let record = record("a | b !c");
         assert_eq!(shown(&record.clone().without("a")), "| b !c");
         assert_eq!(shown(&record.without("b")), "a | !c");
+    }
+
+    #[test]
+    fn only_the_head_of_the_queue_takes_over_and_only_from_the_holder() {
+        let over = |before: &str, holder: &str, me: &str| {
+            let taken = record(before).taken_over(holder, &party(me));
+            taken.map(|record| shown(&record))
+        };
+        assert_eq!(over("a | !b c", "a", "b").as_deref(), Some("b | c"));
+        assert_eq!(over("a | !b c", "a", "c"), None);
+        assert_eq!(over("d | !b c", "a", "b"), None);
+        assert_eq!(over("| !b c", "a", "b"), None);
+        assert_eq!(over("a |", "a", "b"), None);
     }
 
     #[test]

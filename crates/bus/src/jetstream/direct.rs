@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::{JetStream, UPGRADES};
-use crate::{Entry, History, Unavailable};
+use crate::{Entry, History, Unavailable, trace};
 
 const SUBJECT: &str = "Nats-Subject";
 const SEQUENCE: &str = "Nats-Sequence";
@@ -30,7 +30,13 @@ pub(super) async fn read(bus: &JetStream, id: &UpgradeId) -> Result<Option<Histo
     let stored = many(bus, &bus.names.stream(UPGRADES), &request).await?;
     let mut entries = Vec::with_capacity(stored.len());
     for message in stored {
-        entries.push(entry(bus, &message.subject, message.sequence, &message.payload)?.1);
+        let Stored {
+            subject,
+            sequence,
+            headers,
+            payload,
+        } = message;
+        entries.push(entry(bus, &subject, sequence, Some(&headers), &payload)?.1);
     }
     History::fold(id, entries)
 }
@@ -40,6 +46,7 @@ pub(super) fn entry(
     bus: &JetStream,
     subject: &str,
     sequence: u64,
+    headers: Option<&HeaderMap>,
     payload: &[u8],
 ) -> Result<(UpgradeId, Entry), Unavailable> {
     let place = bus
@@ -59,8 +66,14 @@ pub(super) fn entry(
             n: place.n,
             next: place.next,
             fact,
+            traceparent: traceparent(headers),
         },
     ))
+}
+
+/// The span that made a fact.
+pub(super) fn traceparent(headers: Option<&HeaderMap>) -> Option<String> {
+    headers?.get(trace::HEADER).map(ToString::to_string)
 }
 
 /// The newest messages of a stream, newest first.

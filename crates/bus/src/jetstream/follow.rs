@@ -81,6 +81,12 @@ impl Follow for Durable {
     fn backlog(&self) -> u64 {
         self.backlog
     }
+
+    async fn close(self: Box<Self>) {
+        if let Some(pull) = self.pull {
+            pull.hand_back().await;
+        }
+    }
 }
 
 struct Projection {
@@ -141,6 +147,9 @@ impl Follow for Projection {
     fn backlog(&self) -> u64 {
         self.backlog
     }
+
+    /// Nobody else gets what this one has fetched.
+    async fn close(self: Box<Self>) {}
 }
 
 fn followed(
@@ -152,6 +161,7 @@ fn followed(
         bus,
         message.subject.as_str(),
         numbers.stream_sequence,
+        message.headers.as_ref(),
         &message.payload,
     )?;
     Ok(Followed {

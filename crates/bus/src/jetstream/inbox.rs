@@ -1,15 +1,15 @@
 //! An owner's inbox on its durable consumer.
 
-use std::time::Duration;
-
 use async_nats::Message;
+use async_nats::jetstream::consumer::PullConsumer;
 use async_trait::async_trait;
 use job::Owner;
 
-use super::JetStream;
+use super::direct::traceparent;
 use super::pull::{Pull, Reply, numbers};
 use super::set_up::{consumer, owner_consumer};
-use crate::{Delivery, Handle, Inbox, Unavailable};
+use super::{JetStream, UPGRADES};
+use crate::{Backlog, Delivery, Inbox, Unavailable};
 
 struct JetStreamInbox {
     bus: JetStream,
@@ -24,6 +24,26 @@ pub(super) async fn open(bus: &JetStream, owner: Owner) -> Result<Box<dyn Inbox>
         bus: bus.clone(),
         pull,
     }))
+}
+
+/// Asks the server what the owner's consumer has before it.
+pub(super) async fn backlog(bus: &JetStream, owner: Owner) -> Result<Backlog, Unavailable> {
+    let stream = bus.names.stream(UPGRADES);
+    let found: Result<PullConsumer, _> = bus
+        .context
+        .get_consumer_from_stream(owner.as_str(), stream)
+        .await;
+    let found = found.map_err(|error| {
+        Unavailable::because(
+            format!("failed to ask for {}'s inbox", owner.as_str()),
+            error,
+        )
+    })?;
+    let info = found.cached_info();
+    Ok(Backlog {
+        undelivered: info.num_pending,
+        unanswered: u64::try_from(info.num_ack_pending).unwrap_or(u64::MAX),
+    })
 }
 
 impl JetStreamInbox {
@@ -41,6 +61,7 @@ impl JetStreamInbox {
             n: place.n,
             sequence: numbers.stream_sequence,
             redelivered: numbers.redelivered,
+            traceparent: traceparent(message.headers.as_ref()),
             handle: Reply::to(&self.bus, message),
         })
     }
@@ -57,22 +78,13 @@ impl Inbox for JetStreamInbox {
                 Err(error) => {
                     tracing::error!(%error, subject = %message.subject, "a delivery cannot be read");
                     let later = self.bus.settings.retry_cap;
-                    put_off(&*Reply::to(&self.bus, &message), later).await;
+                    Reply::of(&self.bus, &message).put_off(later).await;
                 }
             }
         }
     }
 
     async fn close(self: Box<Self>) {
-        let JetStreamInbox { bus, pull } = *self;
-        for message in pull.close().await {
-            put_off(&*Reply::to(&bus, &message), Duration::ZERO).await;
-        }
-    }
-}
-
-async fn put_off(handle: &dyn Handle, delay: Duration) {
-    if let Err(error) = handle.nak(delay).await {
-        tracing::debug!(%error, "failed to hand back a delivery");
+        self.pull.hand_back().await;
     }
 }

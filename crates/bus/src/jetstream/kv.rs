@@ -1,21 +1,18 @@
 //! Buckets, by hand: the client's own `update` drops the time to live.
 
-use std::time::Duration;
-
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use serde_json::json;
 
 use super::JetStream;
-use super::append::{Fate, expecting, store};
-use super::direct::{self, Stored};
-use crate::{Bucket, PutError, Unavailable};
+use super::direct;
+use super::publish::{expecting, store};
+use crate::store::{Fate, Kept, Value};
+use crate::{Bucket, Unavailable};
 
 const OPERATION: &str = "KV-Operation";
 const MARKER: &str = "Nats-Marker-Reason";
 const TTL: &str = "Nats-TTL";
-/// A deletion is a marker that goes away by itself.
-const MARKER_TTL: Duration = Duration::from_secs(60);
 
 fn stream(bus: &JetStream, bucket: Bucket) -> String {
     format!("KV_{}", bus.names.bucket(bucket.as_str()))
@@ -25,20 +22,6 @@ fn prefix(bus: &JetStream, bucket: Bucket) -> String {
     format!("$KV.{}.", bus.names.bucket(bucket.as_str()))
 }
 
-fn subject(bus: &JetStream, bucket: Bucket, key: &str) -> Result<String, Unavailable> {
-    let legal = !key.is_empty()
-        && !key.starts_with('.')
-        && !key.ends_with('.')
-        && key
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-/_=.".contains(&byte));
-    if legal {
-        Ok(format!("{}{key}", prefix(bus, bucket)))
-    } else {
-        Err(Unavailable::new(format!("`{key}` is no key of a bucket")))
-    }
-}
-
 fn is_marker(headers: &HeaderMap) -> bool {
     headers.get(MARKER).is_some()
         || headers
@@ -46,19 +29,18 @@ fn is_marker(headers: &HeaderMap) -> bool {
             .is_some_and(|operation| operation.as_str() != "PUT")
 }
 
-async fn raw(bus: &JetStream, bucket: Bucket, key: &str) -> Result<Option<Stored>, Unavailable> {
-    direct::last(bus, &stream(bus, bucket), &subject(bus, bucket, key)?).await
-}
-
-pub(super) async fn get(
+pub(super) async fn last(
     bus: &JetStream,
     bucket: Bucket,
     key: &str,
-) -> Result<Option<(u64, Vec<u8>)>, Unavailable> {
-    let stored = raw(bus, bucket, key)
-        .await?
-        .filter(|stored| !is_marker(&stored.headers));
-    Ok(stored.map(|stored| (stored.sequence, stored.payload.to_vec())))
+) -> Result<Option<Kept>, Unavailable> {
+    let subject = format!("{}{key}", prefix(bus, bucket));
+    let stored = direct::last(bus, &stream(bus, bucket), &subject).await?;
+    Ok(stored.map(|stored| Kept {
+        revision: stored.sequence,
+        marker: is_marker(&stored.headers),
+        bytes: stored.payload,
+    }))
 }
 
 pub(super) async fn list(
@@ -80,88 +62,22 @@ pub(super) async fn list(
         .collect())
 }
 
-pub(super) async fn put(
+pub(super) async fn write(
     bus: &JetStream,
     bucket: Bucket,
     key: &str,
     expected: u64,
-    value: &[u8],
-    ttl: Option<Duration>,
-) -> Result<u64, PutError> {
-    match write(bus, bucket, key, expected, value, ttl, false).await {
-        // A deleted value is absent, yet its marker is still the last message.
-        Err(PutError::Conflict) if expected == 0 => {
-            match raw(bus, bucket, key)
-                .await?
-                .filter(|stored| is_marker(&stored.headers))
-            {
-                Some(marker) => write(bus, bucket, key, marker.sequence, value, ttl, false).await,
-                None => Err(PutError::Conflict),
-            }
-        }
-        result => result,
-    }
-}
-
-pub(super) async fn delete(
-    bus: &JetStream,
-    bucket: Bucket,
-    key: &str,
-    expected: u64,
-) -> Result<(), PutError> {
-    write(bus, bucket, key, expected, &[], Some(MARKER_TTL), true)
-        .await
-        .map(|_revision| ())
-}
-
-async fn write(
-    bus: &JetStream,
-    bucket: Bucket,
-    key: &str,
-    expected: u64,
-    value: &[u8],
-    ttl: Option<Duration>,
-    marker: bool,
-) -> Result<u64, PutError> {
+    value: Value<'_>,
+) -> Result<Fate, Unavailable> {
     let mut headers = expecting(expected);
-    if let Some(ttl) = ttl {
+    if let Some(ttl) = value.ttl {
         // The server counts whole seconds, from one.
         let seconds = ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0);
         headers.insert(TTL, format!("{}s", seconds.max(1)));
     }
-    if marker {
+    if value.marker {
         headers.insert(OPERATION, "DEL");
     }
-    let subject = subject(bus, bucket, key)?;
-    match store(bus, subject, headers, Bytes::copy_from_slice(value)).await {
-        Ok(Fate::Stored(revision)) => Ok(revision),
-        Ok(Fate::Conflict | Fate::Duplicate) => Err(PutError::Conflict),
-        Ok(Fate::Refused(why)) => {
-            Err(Unavailable::new(format!("failed to write {key}: {why}")).into())
-        }
-        Err(lost) => landed(bus, bucket, key, expected, value, marker, lost).await,
-    }
-}
-
-/// The answer was lost: what is there now tells whether the write landed.
-async fn landed(
-    bus: &JetStream,
-    bucket: Bucket,
-    key: &str,
-    expected: u64,
-    value: &[u8],
-    marker: bool,
-    lost: Unavailable,
-) -> Result<u64, PutError> {
-    match raw(bus, bucket, key).await? {
-        Some(stored)
-            if stored.sequence > expected
-                && stored.payload == value
-                && is_marker(&stored.headers) == marker =>
-        {
-            Ok(stored.sequence)
-        }
-        Some(stored) if stored.sequence > expected => Err(PutError::Conflict),
-        _ => Err(lost.into()),
-    }
+    let subject = format!("{}{key}", prefix(bus, bucket));
+    store(bus, subject, headers, Bytes::copy_from_slice(value.bytes)).await
 }

@@ -104,18 +104,16 @@ impl Pull {
         Ok(())
     }
 
-    /// Stops listening and returns what has arrived and was not taken.
-    pub(super) async fn close(mut self) -> Vec<Message> {
+    /// Stops listening and hands back what has arrived and was not taken.
+    pub(super) async fn hand_back(mut self) {
         if let Err(error) = self.arriving.unsubscribe().await {
             tracing::debug!(%error, "failed to end a subscription");
         }
-        let mut left = Vec::new();
         while let Some(Some(message)) = self.arriving.next().now_or_never() {
             if message.status.is_none() {
-                left.push(message);
+                Reply::of(&self.bus, &message).put_off(Duration::ZERO).await;
             }
         }
-        left
     }
 }
 
@@ -151,12 +149,22 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    pub(super) fn to(bus: &JetStream, message: &Message) -> Box<dyn Handle> {
-        let subject = message.reply.as_ref().map(ToString::to_string);
-        Box::new(Reply {
+    pub(super) fn of(bus: &JetStream, message: &Message) -> Reply {
+        Reply {
             bus: bus.clone(),
-            subject,
-        })
+            subject: message.reply.as_ref().map(ToString::to_string),
+        }
+    }
+
+    pub(super) fn to(bus: &JetStream, message: &Message) -> Box<dyn Handle> {
+        Box::new(Reply::of(bus, message))
+    }
+
+    /// Hands a delivery back that cannot be taken.
+    pub(super) async fn put_off(&self, delay: Duration) {
+        if let Err(error) = self.nak(delay).await {
+            tracing::debug!(%error, "failed to hand back a delivery");
+        }
     }
 
     /// For consumers that want no answers.

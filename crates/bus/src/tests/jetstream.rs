@@ -7,6 +7,7 @@ use testkit::nats::NatsServer;
 
 use super::proxy::Proxy;
 use super::sample::{id, requested, written};
+use super::short_settings;
 use super::suite::looping::{all_skipped, analyzer, ingest, open};
 use super::suite::{Bench, whole_suite};
 use super::until::until;
@@ -17,22 +18,11 @@ struct OnJetStream {
     bus: JetStream,
 }
 
-/// Short intervals, so that what takes minutes in earnest takes moments here.
-fn settings() -> Settings {
-    Settings {
-        ack_wait: Duration::from_secs(1),
-        progress: Duration::from_millis(200),
-        publish_timeout: Duration::from_secs(2),
-        pull_expires: Duration::from_millis(500),
-        retry_first: Duration::from_millis(50),
-        retry_cap: Duration::from_millis(500),
-        ..Settings::new("test")
-    }
-}
-
 async fn bench() -> OnJetStream {
     let server = NatsServer::start().await.unwrap();
-    let bus = JetStream::connect(&server.url(), settings()).await.unwrap();
+    let bus = JetStream::connect(&server.url(), short_settings())
+        .await
+        .unwrap();
     bus.set_up().await.unwrap();
     OnJetStream { server, bus }
 }
@@ -74,7 +64,7 @@ async fn two_instances_on_one_server_do_not_see_each_other() {
     let bench = bench().await;
     let other = Settings {
         instance: "test2".into(),
-        ..settings()
+        ..short_settings()
     };
     let other = JetStream::connect(&bench.server.url(), other)
         .await
@@ -92,7 +82,7 @@ async fn an_append_whose_answer_was_lost_is_found_in_the_log() {
     let proxy = Proxy::before(&bench.server.url()).await;
     let short = Settings {
         publish_timeout: Duration::from_millis(300),
-        ..settings()
+        ..short_settings()
     };
     let bus = JetStream::connect(&proxy.url(), short).await.unwrap();
     until("it is connected", || async { bus.is_connected() }).await;
@@ -146,4 +136,33 @@ async fn the_loop_outlives_a_killed_server_and_the_log_is_whole() {
     }
     ingest.stop().await;
     analyzer.stop().await;
+}
+
+/// Only NATS hands out what was asked for before anybody takes it.
+#[tokio::test]
+async fn a_fact_that_was_fetched_and_not_taken_is_handed_back_on_close() {
+    let server = NatsServer::start().await.unwrap();
+    let patient = Settings {
+        // Nobody waits for so long here.
+        ack_wait: Duration::from_secs(3_600),
+        pull_expires: Duration::from_secs(3_600),
+        ..short_settings()
+    };
+    let bus = JetStream::connect(&server.url(), patient).await.unwrap();
+    bus.set_up().await.unwrap();
+    let mut first = bus.follow(Some("reader")).await.unwrap();
+    let nothing = tokio::time::timeout(Duration::from_millis(50), first.next()).await;
+    assert!(nothing.is_err());
+    written(&bus, "7", vec![requested("7")]).await;
+    until("it is on its way to the first", || async {
+        let info = bus.consumer_info("reader").await;
+        info.is_ok_and(|info| info.num_ack_pending == 1)
+    })
+    .await;
+    first.close().await;
+
+    let mut second = bus.follow(Some("reader")).await.unwrap();
+    let again = second.next();
+    let again = tokio::time::timeout(Duration::from_secs(30), again).await;
+    assert_eq!(again.unwrap().unwrap().redelivered, 1);
 }

@@ -7,11 +7,11 @@ use job::{
 
 use crate::{History, Log};
 
-pub(super) fn id(tag: &str) -> UpgradeId {
+pub(crate) fn id(tag: &str) -> UpgradeId {
     UpgradeId::derive("test", "infra", "docker.io/library/redis", tag, 1)
 }
 
-pub(super) fn requested(tag: &str) -> Body {
+pub(crate) fn requested(tag: &str) -> Body {
     Body::Requested(Request {
         repository: "infra".into(),
         image: "docker.io/library/redis".into(),
@@ -26,11 +26,12 @@ pub(super) fn requested(tag: &str) -> Body {
         lift_fence: false,
         parent: None,
         service: None,
+        by: String::new(),
     })
 }
 
 /// A plan for one service, without a backup.
-pub(super) fn planned(service: &str, tag: &str) -> Body {
+pub(crate) fn planned(service: &str, tag: &str) -> Body {
     Body::Planned(Plan {
         service: service.into(),
         repository: "infra".into(),
@@ -67,10 +68,11 @@ pub(super) fn planned(service: &str, tag: &str) -> Body {
         summary: String::new(),
         releases: 1,
         source_url: String::new(),
+        monitors: None,
     })
 }
 
-pub(super) fn pushing() -> Body {
+pub(crate) fn pushing() -> Body {
     Body::Pushing {
         base: "b".into(),
         commit_at: 1,
@@ -78,7 +80,7 @@ pub(super) fn pushing() -> Body {
     }
 }
 
-pub(super) fn rollback() -> Body {
+pub(crate) fn rollback() -> Body {
     Body::RollbackRequested {
         cause: Cause::CiFailed,
         evidence: "red".into(),
@@ -86,7 +88,7 @@ pub(super) fn rollback() -> Body {
 }
 
 /// Everything from the request to the verifier's word that the push has to be undone.
-pub(super) fn up_to_rollback(service: &str, tag: &str) -> Vec<Body> {
+pub(crate) fn up_to_rollback(service: &str, tag: &str) -> Vec<Body> {
     let mut bodies = up_to_started(service, tag);
     bodies.extend([
         Body::Ready,
@@ -98,17 +100,17 @@ pub(super) fn up_to_rollback(service: &str, tag: &str) -> Vec<Body> {
     bodies
 }
 
-pub(super) fn up_to_planned(service: &str, tag: &str) -> Vec<Body> {
+pub(crate) fn up_to_planned(service: &str, tag: &str) -> Vec<Body> {
     vec![requested(tag), Body::Admitted, planned(service, tag)]
 }
 
-pub(super) fn up_to_started(service: &str, tag: &str) -> Vec<Body> {
+pub(crate) fn up_to_started(service: &str, tag: &str) -> Vec<Body> {
     let mut bodies = up_to_planned(service, tag);
     bodies.push(Body::Started);
     bodies
 }
 
-pub(super) fn applied() -> Body {
+pub(crate) fn applied() -> Body {
     Body::Applied {
         images: BTreeMap::new(),
     }

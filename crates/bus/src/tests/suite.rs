@@ -2,6 +2,7 @@
 
 pub(super) mod appending;
 pub(super) mod claiming;
+pub(super) mod flying;
 pub(super) mod looping;
 pub(super) mod records;
 
@@ -26,21 +27,25 @@ pub(super) trait Bench: Send + Sync {
 
 /// Instantiates the suite for one implementation.
 macro_rules! suite {
-    ($bench:path: $($module:ident { $($name:ident,)+ })+) => {
+    ($bench:path, $clock:tt: $($module:ident { $($name:ident,)+ })+) => {
         $(mod $module {
-            $(#[tokio::test]
+            $(crate::tests::suite::suite! { @test $clock
             async fn $name() {
                 crate::tests::suite::$module::$name(&$bench().await).await;
-            })+
+            } })+
         })+
+    };
+    (@test [$($clock:tt)*] $test:item) => {
+        #[tokio::test($($clock)*)]
+        $test
     };
 }
 pub(super) use suite;
 
-/// Every test of the suite, for one implementation.
+/// Every test of the suite, for one implementation; `start_paused = true` for one on virtual time.
 macro_rules! whole_suite {
-    ($bench:path) => {
-        crate::tests::suite::suite! { $bench:
+    ($bench:path $(, $($clock:tt)*)?) => {
+        crate::tests::suite::suite! { $bench, [$($($clock)*)?]:
             appending {
                 of_two_writers_one_wins,
                 two_openings_at_once_make_one_upgrade,
@@ -54,6 +59,7 @@ macro_rules! whole_suite {
                 two_thousand_waiting_upgrades_delay_nobody,
                 long_work_is_not_delivered_twice,
                 a_failing_command_is_tried_until_it_succeeds,
+                what_panics_again_and_again_is_parked_and_others_go_on,
                 a_cancel_in_between_wins_and_the_old_answer_is_dropped,
                 an_overlong_log_is_parked,
             }
@@ -64,6 +70,11 @@ macro_rules! whole_suite {
                 a_full_window_holds_until_it_expires,
                 many_newcomers_at_once_get_exactly_the_places_there_are,
             }
+            flying {
+                so_many_fly_at_once_and_the_next_when_one_lands,
+                who_flies_alone_is_alone_and_what_is_stuck_does_not_fly,
+                a_circuit_trips_once_is_told_once_and_is_closed_by_hand,
+            }
             records {
                 a_value_is_written_only_over_what_was_read,
                 a_deleted_value_is_absent_and_can_be_written_again,
@@ -71,6 +82,8 @@ macro_rules! whole_suite {
                 a_lease_that_is_renewed_lasts,
                 webhooks_are_kept_newest_first,
                 an_archived_upgrade_leaves_its_summary,
+                a_pause_is_in_force_until_it_is_ended,
+                limits_are_changed_one_by_one_and_forgotten_together,
             }
         }
     };

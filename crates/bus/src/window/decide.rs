@@ -30,20 +30,26 @@ pub(super) enum Standing {
     Unknown,
 }
 
-/// The window after everybody who can get a place has one.
+/// Whether the window is over.
+pub(super) fn expired(record: &Record, now_ms: i64, settings: WindowSettings) -> bool {
+    let length_ms = i64::try_from(settings.length.as_millis()).unwrap_or(i64::MAX);
+    // A clock that was set back must not keep a window shut.
+    let age_ms = now_ms.saturating_sub(record.start_ms);
+    age_ms >= length_ms || age_ms < 0
+}
+
+/// The window after everybody who can get a place has one; `anew` ends the one before at once.
 pub(super) fn decide(
     record: &Record,
     now_ms: i64,
     settings: WindowSettings,
     newcomer: Option<&UpgradeId>,
+    anew: bool,
     standings: &HashMap<String, Standing>,
 ) -> Record {
     let standing = |id: &String| standings.get(id).copied().unwrap_or(Standing::Unknown);
-    let length_ms = i64::try_from(settings.length.as_millis()).unwrap_or(i64::MAX);
     let mut window = record.clone();
-    // A clock that was set back must not keep a window shut.
-    let age_ms = now_ms.saturating_sub(window.start_ms);
-    if age_ms >= length_ms || age_ms < 0 {
+    if anew || expired(record, now_ms, settings) {
         // Whoever was never told has its place in the new window.
         window
             .admitted
@@ -137,6 +143,7 @@ mod tests {
                 case.now * 1000,
                 SETTINGS,
                 newcomer.as_ref(),
+                false,
                 standings,
             )
         };
@@ -237,6 +244,23 @@ mod tests {
             after: (105, "c d", "e"),
             ..NOTHING
         });
+    }
+
+    #[test]
+    fn a_new_window_begins_at_once_when_a_person_wants_one() {
+        let before = Record {
+            start_ms: 5_000,
+            admitted: ids("a b"),
+            held: ids("c d e"),
+        };
+        let standings: HashMap<String, Standing> = ids("a b")
+            .into_iter()
+            .map(|id| (id, Standing::Admitted))
+            .chain(ids("c d e").into_iter().map(|id| (id, Standing::Waiting)))
+            .collect();
+        let after = decide(&before, 6_000, SETTINGS, None, true, &standings);
+        assert_eq!(after.start_ms, 6_000);
+        assert_eq!((after.admitted, after.held), (ids("c d"), ids("e")));
     }
 
     #[test]

@@ -57,6 +57,7 @@ pub(super) fn plan(steps: u32, backup: bool, policy: Policy) -> Plan {
         summary: String::new(),
         releases: 1,
         source_url: String::new(),
+        monitors: None,
     }
 }
 
@@ -75,6 +76,7 @@ fn request() -> Request {
         lift_fence: false,
         parent: None,
         service: None,
+        by: String::new(),
     }
 }
 
@@ -113,6 +115,7 @@ pub(super) fn body(name: &str, state: Option<&State>, plan: &Plan) -> Body {
             url: String::new(),
         }),
         "ci_absent" => Body::CiAbsent,
+        "ci_restarting" => Body::CiRestarting { number: 7 },
         "applied" => Body::Applied {
             images: BTreeMap::new(),
         },
@@ -121,7 +124,11 @@ pub(super) fn body(name: &str, state: Option<&State>, plan: &Plan) -> Body {
             since_ms: 1,
             evidence: "HTTP 503".into(),
         },
-        "observed" => Body::Observed { seconds: 60 },
+        "observed" => Body::Observed {
+            seconds: 60,
+            paused: 0,
+            why: String::new(),
+        },
         "verified" => Body::Verified {
             report: "healthy".into(),
         },

@@ -39,6 +39,21 @@ fn claims_are_needed_slot_then_backup_then_turn() {
 }
 
 #[test]
+fn a_new_plan_that_needs_approval_keeps_the_slot_of_what_was_started() {
+    let policy = Policy {
+        approval: true,
+        ..Policy::default()
+    };
+    let first = "requested admitted planned";
+    let again = format!("{first} approved started replan planned");
+    for (facts, expected) in [(first, false), (again.as_str(), true)] {
+        let state = Walk::along(plan(1, false, policy), facts).state.unwrap();
+        assert_eq!(state.phase, Phase::AwaitingApproval);
+        assert_eq!(needed(&state), [expected, false, false], "{facts}");
+    }
+}
+
+#[test]
 fn a_backup_that_is_renewed_keeps_the_turn() {
     assert_eq!(
         needed(&at(&format!("{READY} baselined backing_up"))),

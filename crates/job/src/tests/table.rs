@@ -34,6 +34,12 @@ const CASES: &[Case] = &[
     Case("Pushed", "Pushing", "pushed"),
     Case("CiPassed", "Pushed", "ci_passed"),
     Case("CiAbsent", "Pushed", "ci_absent"),
+    Case("Pushed, run restarted", "CiPassed", "ci_restarting"),
+    Case(
+        "CiPassed, run restarted",
+        "Pushed, run restarted",
+        "ci_passed",
+    ),
     Case("Watching", "CiPassed", "applied"),
     Case("Verified", "Watching", "verified"),
     Case("RollbackRequested", "Watching", "rollback_requested"),

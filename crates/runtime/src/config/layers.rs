@@ -14,6 +14,10 @@ const SECRETS: &str = "BOWLINE_SECRET_";
 /// Keys outside any section that can be set by a variable without a double underscore. Others are
 /// not ours: Kubernetes, for one, sets `BOWLINE_INGEST_SERVICE_HOST` for a service of that name.
 const TOP_LEVEL: [&str; 2] = ["instance", "mode"];
+/// Whether a variable of the environment is for us.
+pub(super) fn is_ours(name: &str) -> bool {
+    name.starts_with(PREFIX) || STANDARD.iter().any(|(standard, _)| *standard == name)
+}
 
 /// All layers in one table.
 pub(super) struct Layered {
@@ -22,6 +26,14 @@ pub(super) struct Layered {
     /// What variables and flags have set: key path → who set it, and to which text.
     outside: BTreeMap<Vec<String>, (String, String)>,
 }
+
+/// Variables that others have named, and our keys for them. Ours go before.
+const STANDARD: [(&str, &str); 4] = [
+    ("NATS_URL", "nats.url"),
+    ("BOWLINE_NATS_SERVER", "embedded.nats_server"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "telemetry.otlp_endpoint"),
+    ("OTEL_EXPORTER_OTLP_PROTOCOL", "telemetry.otlp_protocol"),
+];
 
 impl Layered {
     pub(super) fn read(sources: &Sources, faults: &mut Faults) -> Self {
@@ -34,6 +46,13 @@ impl Layered {
         };
         let mut environment: Vec<_> = sources.environment.iter().collect();
         environment.sort();
+        for (standard, key) in STANDARD {
+            let given = environment.iter().find(|(name, _)| name == standard);
+            if let Some((name, text)) = given.filter(|(_, text)| !text.is_empty()) {
+                let path = key.split('.').map(str::to_owned).collect();
+                layered.set(path, name.clone(), text, faults);
+            }
+        }
         for (name, text) in environment {
             if let Some(path) = path_of_variable(name) {
                 layered.set(path, name.clone(), text, faults);

@@ -62,8 +62,12 @@ fn spawn(role: &str) -> Child {
 }
 
 fn terminate(child: &Child) {
+    signal(child, "TERM");
+}
+
+fn signal(child: &Child, name: &str) {
     let status = Command::new("kill")
-        .args(["-TERM", &child.id().to_string()])
+        .args([&format!("-{name}"), &child.id().to_string()])
         .status();
     assert!(status.unwrap().success());
 }
@@ -77,6 +81,13 @@ fn wait_for_log(child: &mut Child, text: &str) {
 fn a_service_that_obeys_ends_well() {
     let mut child = spawn("willing");
     terminate(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_terminal_that_is_closed_asks_to_stop() {
+    let mut child = spawn("willing");
+    signal(&child, "HUP");
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 

@@ -10,30 +10,54 @@ use serde::Deserialize;
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Nats {
-    /// The server, `nats://host:port`.
-    pub url: String,
+    /// The server, `nats://host:port`. Where none is named, a service asks the one on this machine,
+    /// and `bowline up` runs one of its own.
+    pub url: Option<String>,
     /// How many servers keep each stream: 1, 3 or 5.
     pub replicas: usize,
+    /// The file that holds the seed of the nkey to log in with, if the server wants one; or
+    /// `BOWLINE_SECRET_NATS_NKEY_SEED`.
+    pub nkey_seed_file: Option<PathBuf>,
+    /// Whether a service makes and adapts the streams, buckets and consumers at its start. Without
+    /// the right to, leave it to `bowline set-up`.
+    pub set_up: bool,
 }
 
 impl Default for Nats {
     fn default() -> Self {
         Self {
-            url: "nats://127.0.0.1:4222".to_owned(),
+            url: None,
             replicas: 1,
+            nkey_seed_file: None,
+            set_up: true,
         }
+    }
+}
+
+impl Nats {
+    /// The address of the server, also if none was given.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.url.as_deref().unwrap_or("nats://127.0.0.1:4222")
+    }
+
+    /// The address without what may be a user, a password or a token.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        let address = self.address().trim_end_matches('/');
+        address.rsplit(['@', '/']).next().unwrap_or_default()
     }
 }
 
 /// The address may carry a password; it is not shown.
 impl fmt::Debug for Nats {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let server = self.url.rsplit('@').next().unwrap_or_default();
         formatter
             .debug_struct("Nats")
-            .field("server", &server)
+            .field("server", &self.shown())
             .field("replicas", &self.replicas)
-            .finish()
+            .field("set_up", &self.set_up)
+            .finish_non_exhaustive()
     }
 }
 
@@ -108,6 +132,13 @@ pub struct Ci {
     /// How long a run may take as a whole before the live state decides.
     #[serde(with = "humantime_serde")]
     pub patience: Duration,
+    /// How long an undo waits behind another upgrade's run before it takes the turn over.
+    #[serde(with = "humantime_serde")]
+    pub undo_patience: Duration,
+    /// Whether our own run is started again when a newer one took its place, was green and did not
+    /// bring the version. Only for a CI that applies no more than what a commit changed: the run
+    /// is of an older commit.
+    pub restart_superseded: bool,
     /// How often CI is asked.
     #[serde(with = "humantime_serde")]
     pub poll: Duration,
@@ -126,6 +157,8 @@ impl Default for Ci {
             turn: Turn::default(),
             appear_within: Duration::from_secs(5 * 60),
             patience: Duration::from_secs(2 * 3600),
+            undo_patience: Duration::from_secs(15 * 60),
+            restart_superseded: false,
             poll: Duration::from_secs(30),
             timeout: Duration::from_secs(30),
         }
@@ -167,11 +200,23 @@ impl Default for GitHub {
 }
 
 /// The cluster.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Kubernetes {
     /// The API's address; by default that of the pod's own cluster or of the kubeconfig.
     pub url: Option<String>,
+    /// How long one answer of the API may take.
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+}
+
+impl Default for Kubernetes {
+    fn default() -> Self {
+        Self {
+            url: None,
+            timeout: Duration::from_secs(15),
+        }
+    }
 }
 
 /// Where announcements go.
@@ -215,8 +260,8 @@ mod tests {
     #[test]
     fn the_password_in_the_address_of_nats_is_not_shown() {
         let nats = Nats {
-            url: "nats://bowline:hush@nats:4222".to_owned(),
-            replicas: 1,
+            url: Some("nats://bowline:hush@nats:4222".to_owned()),
+            ..Nats::default()
         };
         let shown = format!("{nats:?}");
         assert!(

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::texts;
+use super::{Kuma, texts};
 
 /// What comes in, and what of it is let through.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -27,6 +27,8 @@ pub struct Ingest {
     pub nats_wait: Duration,
     /// The largest body that is read.
     pub max_body_bytes: usize,
+    /// So much of what comes while NATS is away is kept on disk; a request takes less than 1 KB.
+    pub spool_max_bytes: u64,
 }
 
 impl Default for Ingest {
@@ -52,6 +54,7 @@ impl Default for Ingest {
             ]),
             nats_wait: Duration::from_secs(5),
             max_body_bytes: 1024 * 1024,
+            spool_max_bytes: 16 * 1024 * 1024,
         }
     }
 }
@@ -146,6 +149,31 @@ impl Default for Backup {
     }
 }
 
+/// How many upgrades go on side by side, and what stops new ones.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Executor {
+    /// So many upgrades may be in flight in the cluster; as many as come by default. An undo needs
+    /// no place.
+    pub max_in_flight: Option<u32>,
+    /// So many undos within `circuit_within` stop all new starts in the cluster, until a person
+    /// lets them go on.
+    pub circuit_undos: u32,
+    /// Within which time.
+    #[serde(with = "humantime_serde")]
+    pub circuit_within: Duration,
+}
+
+impl Default for Executor {
+    fn default() -> Self {
+        Self {
+            max_in_flight: None,
+            circuit_undos: 2,
+            circuit_within: Duration::from_secs(30 * 60),
+        }
+    }
+}
+
 /// How an upgrade is judged.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -168,6 +196,17 @@ pub struct Verify {
     /// How often the time that was observed is recorded; a longer silence does not count.
     #[serde(with = "humantime_serde")]
     pub observed_every: Duration,
+    /// How long what cannot be seen is waited for before a person is asked; and how long a window
+    /// may stand still in all, because more than the service is away.
+    #[serde(with = "humantime_serde")]
+    pub unknown_limit: Duration,
+    /// How long a service may take to answer an HTTP check; slower is no answer.
+    #[serde(with = "humantime_serde")]
+    pub http_timeout: Duration,
+    /// HTTP checks accept a certificate that nobody vouches for.
+    pub insecure_tls: bool,
+    /// The monitors that are asked as well.
+    pub kuma: Kuma,
 }
 
 impl Default for Verify {
@@ -179,6 +218,10 @@ impl Default for Verify {
             interval: Duration::from_secs(15),
             settle: Duration::from_secs(2 * 60),
             observed_every: Duration::from_secs(60),
+            unknown_limit: Duration::from_secs(3600),
+            http_timeout: Duration::from_secs(10),
+            insecure_tls: false,
+            kuma: Kuma::default(),
         }
     }
 }
@@ -205,6 +248,12 @@ pub struct Bus {
     /// How often forgotten upgrades are looked for.
     #[serde(with = "humantime_serde")]
     pub sweep: Duration,
+    /// An upgrade that is over for so long is archived: its summary stays, its facts go.
+    #[serde(with = "humantime_serde")]
+    pub archive_after: Duration,
+    /// How often what waits for each owner is counted, for `/metrics`.
+    #[serde(with = "humantime_serde")]
+    pub backlog_every: Duration,
 }
 
 impl Default for Bus {
@@ -216,6 +265,8 @@ impl Default for Bus {
             queue_retry: Duration::from_secs(30),
             lock_ttl: Duration::from_secs(30),
             sweep: Duration::from_secs(60),
+            archive_after: Duration::from_secs(30 * 24 * 3_600),
+            backlog_every: Duration::from_secs(15),
         }
     }
 }

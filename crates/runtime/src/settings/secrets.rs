@@ -68,6 +68,32 @@ impl Secrets<'_> {
         )
     }
 
+    /// The seed of the nkey that NATS is logged in to with.
+    pub fn nats_nkey_seed(&self) -> Result<Option<Secret>, SecretError> {
+        let file = &self.settings.nats.nkey_seed_file;
+        self.read(
+            "NATS nkey seed",
+            file.as_ref(),
+            "BOWLINE_SECRET_NATS_NKEY_SEED",
+        )
+    }
+
+    /// The API key for Uptime Kuma's metrics.
+    pub fn kuma_api_key(&self) -> Result<Option<Secret>, SecretError> {
+        let file = &self.settings.verify.kuma.api_key_file;
+        self.read(
+            "Uptime Kuma API key",
+            file.as_ref(),
+            "BOWLINE_SECRET_KUMA_API_KEY",
+        )
+    }
+
+    /// Headers for the OTLP receiver.
+    pub fn otlp_headers(&self) -> Result<Option<Secret>, SecretError> {
+        let file = &self.settings.telemetry.otlp_headers_file;
+        self.read("OTLP headers", file.as_ref(), "BOWLINE_SECRET_OTLP_HEADERS")
+    }
+
     fn read(
         &self,
         name: &str,
@@ -90,6 +116,9 @@ mod tests {
             "GITHUB_TOKEN",
             "CI_TOKEN",
             "SLACK_WEBHOOK_URL",
+            "NATS_NKEY_SEED",
+            "KUMA_API_KEY",
+            "OTLP_HEADERS",
         ];
         let variable = |name| (format!("BOWLINE_SECRET_{name}"), format!("value of {name}"));
         let settings = Settings::default();
@@ -100,6 +129,9 @@ mod tests {
             secrets.github_token(),
             secrets.ci_token(),
             secrets.slack_webhook_url(),
+            secrets.nats_nkey_seed(),
+            secrets.kuma_api_key(),
+            secrets.otlp_headers(),
         ];
         for (secret, name) in read.into_iter().zip(names) {
             assert_eq!(

@@ -1,5 +1,7 @@
 //! What is special about single services.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 use super::Mode;
@@ -18,6 +20,18 @@ pub struct Service {
     pub mode: Option<Mode>,
     /// Whether it may be touched at all.
     pub allow: bool,
+    /// Its monitors in Uptime Kuma, by name; else those of its name or of its hosts. An empty list
+    /// says that it has none.
+    pub monitors: Option<Vec<String>>,
+    /// HTTP checks of it accept a certificate that nobody vouches for.
+    pub insecure_tls: Option<bool>,
+    /// How long the cluster may take to show it well: its own `verify.settle`.
+    #[serde(with = "humantime_serde")]
+    pub settle: Option<Duration>,
+    /// Whether much depends on it: it is upgraded while nothing else is.
+    pub critical: Option<bool>,
+    /// Whether a person has to approve each of its upgrades; what is critical needs that by default.
+    pub approval: Option<bool>,
 }
 
 impl Default for Service {
@@ -28,6 +42,11 @@ impl Default for Service {
             always_step: None,
             mode: None,
             allow: true,
+            monitors: None,
+            insecure_tls: None,
+            settle: None,
+            critical: None,
+            approval: None,
         }
     }
 }
@@ -47,6 +66,16 @@ pub struct BackupTarget {
     pub cronjob: Option<String>,
 }
 
+impl BackupTarget {
+    /// The `CronJob`, or the one that follows from the engine.
+    #[must_use]
+    pub fn cronjob_or_default(&self) -> String {
+        self.cronjob
+            .clone()
+            .unwrap_or_else(|| format!("{}-backup", self.engine.as_str()))
+    }
+}
+
 /// A kind of database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -55,4 +84,15 @@ pub enum Engine {
     Postgresql,
     /// MySQL, or what speaks like it.
     Mysql,
+}
+
+impl Engine {
+    /// The name in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Engine::Postgresql => "postgresql",
+            Engine::Mysql => "mysql",
+        }
+    }
 }

@@ -7,7 +7,12 @@ use crate::catalogue::Source;
 use crate::config::Faults;
 use crate::telemetry;
 
-const HTTP: &[&str] = &["http", "https"];
+/// With less than this the log would soon be full: 64 MiB.
+const LEAST_STORE: u64 = 64 * 1024 * 1024;
+
+pub(super) const HTTP: &[&str] = &["http", "https"];
+/// Room for any request.
+const LEAST_SPOOL: u64 = 16 * 1024;
 
 impl Settings {
     /// Reports everything that is wrong, by key path.
@@ -22,8 +27,28 @@ impl Settings {
         if self.rate.max_upgrades_per_window == 0 {
             faults.add("rate.max_upgrades_per_window", "must be at least 1");
         }
+        if self.embedded.max_store_bytes < LEAST_STORE {
+            faults.add("embedded.max_store_bytes", "must be at least 67108864");
+        }
+        if let Some(address) = self.embedded.monitoring
+            && !address.ip().is_loopback()
+        {
+            let message = "must be a loopback address: it asks for no login";
+            faults.add("embedded.monitoring", message);
+        }
+        if self.executor.max_in_flight == Some(0) {
+            let message = "must be at least 1; leave it out to have no limit";
+            faults.add("executor.max_in_flight", message);
+        }
+        if self.executor.circuit_undos == 0 {
+            faults.add("executor.circuit_undos", "must be at least 1");
+        }
         if self.ingest.max_body_bytes == 0 {
             faults.add("ingest.max_body_bytes", "must be at least 1");
+        }
+        if self.ingest.spool_max_bytes < LEAST_SPOOL {
+            let message = format!("must be at least {LEAST_SPOOL}: one request needs so much");
+            faults.add("ingest.spool_max_bytes", message);
         }
         for (key, list) in [
             ("ingest.skip_images", &self.ingest.skip_images),
@@ -40,6 +65,7 @@ impl Settings {
                 "is empty: nothing would ever be upgraded",
             );
         }
+        self.telemetry.validate(faults);
         if let Err(error) = telemetry::check_filter(&self.log.filter) {
             faults.add("log.filter", error.to_string());
         }
@@ -86,7 +112,7 @@ impl Settings {
     }
 
     fn validate_outside(&self, faults: &mut Faults) {
-        check_url(faults, "nats.url", &self.nats.url, &["nats", "tls"]);
+        check_url(faults, "nats.url", self.nats.address(), &["nats", "tls"]);
         if ![1, 3, 5].contains(&self.nats.replicas) {
             faults.add("nats.replicas", "must be 1, 3 or 5");
         }
@@ -102,12 +128,43 @@ impl Settings {
             }
             None => {}
         }
+        self.validate_kuma(faults);
         if self.ci.workflow.trim().is_empty() {
             faults.add("ci.workflow", "is empty: name the workflow that applies");
         }
     }
 
-    fn carries_out(&self) -> bool {
+    fn validate_kuma(&self, faults: &mut Faults) {
+        let kuma = &self.verify.kuma;
+        if let Some(url) = &kuma.url {
+            check_url(faults, "verify.kuma.url", url, HTTP);
+        }
+        for (key, said) in [
+            ("status_page", kuma.status_page.is_some()),
+            ("api_key_file", kuma.api_key_file.is_some()),
+        ] {
+            if said && kuma.url.is_none() {
+                let message = "needs `verify.kuma.url`, the address of Uptime Kuma";
+                faults.add(format!("verify.kuma.{key}"), message);
+            }
+        }
+        let slug = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_');
+        match &kuma.status_page {
+            Some(page) if page.is_empty() || !page.chars().all(slug) => {
+                let message = "must be the last part of the page's address, such as `home`";
+                faults.add("verify.kuma.status_page", message);
+            }
+            None if kuma.url.is_some() && kuma.poll < Duration::from_secs(2) => {
+                let message = "must be at least 2s: /metrics answers 60 requests a minute";
+                faults.add("verify.kuma.poll", message);
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    /// Whether anything is carried out at all, not only planned.
+    #[must_use]
+    pub fn carries_out(&self) -> bool {
         self.mode == Mode::Auto
             || self
                 .services
@@ -119,6 +176,14 @@ impl Settings {
         for (name, service) in &self.services {
             if let Some(url) = &service.url {
                 check_url(faults, &format!("services.{name}.url"), url, HTTP);
+            }
+            let monitors = service.monitors.iter().flatten();
+            if monitors.clone().any(|monitor| monitor.trim().is_empty()) {
+                faults.add(format!("services.{name}.monitors"), "holds an empty entry");
+            }
+            if service.settle == Some(Duration::ZERO) {
+                let message = "must be longer than nothing";
+                faults.add(format!("services.{name}.settle"), message);
             }
             let Some(backup) = &service.backup else {
                 continue;
@@ -149,8 +214,10 @@ impl Settings {
             ("backup.timeout", self.backup.timeout),
             ("backup.max_age", self.backup.max_age),
             ("backup.poll", self.backup.poll),
+            ("executor.circuit_within", self.executor.circuit_within),
             ("ci.appear_within", self.ci.appear_within),
             ("ci.patience", self.ci.patience),
+            ("ci.undo_patience", self.ci.undo_patience),
             ("ci.poll", self.ci.poll),
             ("ci.timeout", self.ci.timeout),
             ("verify.safe", self.verify.safe),
@@ -159,13 +226,31 @@ impl Settings {
             ("verify.interval", self.verify.interval),
             ("verify.settle", self.verify.settle),
             ("verify.observed_every", self.verify.observed_every),
+            ("verify.unknown_limit", self.verify.unknown_limit),
+            ("verify.http_timeout", self.verify.http_timeout),
+            ("verify.kuma.poll", self.verify.kuma.poll),
+            ("verify.kuma.timeout", self.verify.kuma.timeout),
+            (
+                "verify.kuma.monitor_interval",
+                self.verify.kuma.monitor_interval,
+            ),
+            ("verify.kuma.wait_at_most", self.verify.kuma.wait_at_most),
+            ("kubernetes.timeout", self.kubernetes.timeout),
             ("slack.timeout", self.slack.timeout),
+            ("telemetry.otlp_timeout", self.telemetry.otlp_timeout),
+            ("telemetry.otlp_every", self.telemetry.otlp_every),
+            ("bus.backlog_every", self.bus.backlog_every),
             ("bus.ack_wait", self.bus.ack_wait),
             ("bus.progress", self.bus.progress),
             ("bus.head_retry", self.bus.head_retry),
             ("bus.queue_retry", self.bus.queue_retry),
             ("bus.lock_ttl", self.bus.lock_ttl),
             ("bus.sweep", self.bus.sweep),
+            ("embedded.start_within", self.embedded.start_within),
+            ("embedded.stop_within", self.embedded.stop_within),
+            ("embedded.restart_first", self.embedded.restart_first),
+            ("embedded.restart_cap", self.embedded.restart_cap),
+            ("bus.archive_after", self.bus.archive_after),
         ] {
             if duration.is_zero() {
                 faults.add(key, "must be longer than nothing");
@@ -174,6 +259,13 @@ impl Settings {
         let (progress, ack_wait) = (self.bus.progress, self.bus.ack_wait);
         if progress > Duration::ZERO && progress >= ack_wait {
             faults.add("bus.progress", "must be shorter than `bus.ack_wait`");
+        }
+        // An archived upgrade gives its place in the rate window back.
+        if self.bus.archive_after < self.rate.window {
+            faults.add(
+                "bus.archive_after",
+                "must not be shorter than `rate.window`",
+            );
         }
     }
 }
@@ -184,7 +276,7 @@ fn is_name(text: &str) -> bool {
     (1..=32).contains(&text.len()) && text.chars().all(plain)
 }
 
-fn check_url(faults: &mut Faults, key: &str, url: &str, schemes: &[&str]) {
+pub(super) fn check_url(faults: &mut Faults, key: &str, url: &str, schemes: &[&str]) {
     let parts = url.split_once("://");
     let Some((_, rest)) = parts.filter(|(scheme, _)| schemes.contains(scheme)) else {
         let expected = schemes.join("://… or ");
@@ -272,7 +364,7 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused() {
         check(
-            |settings| settings.nats.url = "127.0.0.1:4222".into(),
+            |settings| settings.nats.url = Some("127.0.0.1:4222".into()),
             &["nats.url"],
         );
         check(
@@ -295,12 +387,56 @@ mod tests {
     }
 
     #[test]
+    fn a_status_page_needs_an_address_and_metrics_are_not_asked_too_often() {
+        let kuma = |settings: &mut Settings| {
+            settings.verify.kuma.url = Some("https://status.example.org".into());
+        };
+        check(kuma, &[]);
+        let page = |settings: &mut Settings| {
+            settings.verify.kuma.status_page = Some("home".into());
+        };
+        check(page, &["verify.kuma.status_page"]);
+        let often = |settings: &mut Settings| {
+            kuma(settings);
+            settings.verify.kuma.poll = Duration::from_secs(1);
+        };
+        check(often, &["verify.kuma.poll"]);
+        let with_page = |settings: &mut Settings| {
+            often(settings);
+            page(settings);
+        };
+        check(with_page, &[]);
+        let path = |settings: &mut Settings| {
+            kuma(settings);
+            settings.verify.kuma.status_page = Some("status/home".into());
+        };
+        check(path, &["verify.kuma.status_page"]);
+        let service = |settings: &mut Settings| {
+            let service = crate::settings::Service {
+                monitors: Some(vec![" ".into()]),
+                settle: Some(Duration::ZERO),
+                ..crate::settings::Service::default()
+            };
+            settings.services.insert("x".into(), service);
+        };
+        check(service, &["services.x.monitors", "services.x.settle"]);
+    }
+
+    #[test]
     fn names_lists_and_numbers_are_checked() {
         check(
             |settings| settings.instance = "Bow.line".into(),
             &["instance"],
         );
         check(|settings| settings.nats.replicas = 2, &["nats.replicas"]);
+        check(
+            |settings| settings.ingest.spool_max_bytes = 1_000,
+            &["ingest.spool_max_bytes"],
+        );
+        check(
+            |settings| settings.executor.max_in_flight = Some(0),
+            &["executor.max_in_flight"],
+        );
         check(
             |settings| settings.risk.words.push(" ".into()),
             &["risk.words"],
@@ -312,6 +448,52 @@ mod tests {
         check(
             |settings| settings.log.filter = "info,=".into(),
             &["log.filter"],
+        );
+    }
+
+    #[test]
+    fn the_own_nats_server_has_room_and_is_not_seen_from_outside() {
+        check(
+            |settings| settings.embedded.max_store_bytes = 1,
+            &["embedded.max_store_bytes"],
+        );
+        check(
+            |settings| settings.embedded.monitoring = Some(([0, 0, 0, 0], 8222).into()),
+            &["embedded.monitoring"],
+        );
+        check(
+            |settings| settings.embedded.restart_cap = Duration::ZERO,
+            &["embedded.restart_cap"],
+        );
+    }
+
+    #[test]
+    fn where_traces_go_is_checked() {
+        use crate::settings::OtlpProtocol::Http;
+        let to = |endpoint: &str| Some(endpoint.to_owned());
+        let key = "telemetry.otlp_endpoint";
+        check(
+            |settings| settings.telemetry.otlp_endpoint = to("http://tempo:4317"),
+            &[],
+        );
+        check(
+            |settings| settings.telemetry.otlp_endpoint = to("https://tempo:4317"),
+            &[key],
+        );
+        check(
+            |settings| {
+                settings.telemetry.otlp_endpoint = to("https://tempo:4318");
+                settings.telemetry.otlp_protocol = Http;
+            },
+            &[],
+        );
+        check(
+            |settings| settings.telemetry.otlp_endpoint = to("tempo:4317"),
+            &[key],
+        );
+        check(
+            |settings| settings.telemetry.sample_ratio = 1.5,
+            &["telemetry.sample_ratio"],
         );
     }
 

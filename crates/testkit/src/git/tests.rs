@@ -78,3 +78,51 @@ fn failures_are_used_up() {
     ls_remote(&server.url_with_token()).unwrap_err();
     ls_remote(&server.url_with_token()).unwrap();
 }
+
+#[test]
+fn the_folder_goes_away_with_the_host() {
+    let (_seed, server) = seeded();
+    server.hang_next(1);
+    let mut hanging = bare_git(Path::new("/"));
+    hanging.args(["ls-remote", &server.url_with_token()]);
+    let mut hanging = hanging.spawn().unwrap();
+    while server.requests() < 2 {
+        std::thread::yield_now();
+    }
+    let folder = server.bare_path();
+    drop(server);
+    assert!(!folder.exists());
+    hanging.wait().unwrap();
+}
+
+#[test]
+fn the_committed_head_is_copied_and_nothing_else() {
+    let own = TempDir::new().unwrap();
+    let run = |arguments: &[&str]| git(own.path(), arguments, b"").unwrap();
+    run(&["init", "--quiet", "-b", "trunk", "."]);
+    fs::write(own.path().join("a.tf"), b"a = 1\r\n\0").unwrap();
+    fs::write(own.path().join(".gitattributes"), "a.tf export-ignore\n").unwrap();
+    run(&["add", "--all"]);
+    run(&["commit", "--quiet", "-m", "One"]);
+    run(&["commit", "--quiet", "--allow-empty", "-m", "Two"]);
+    fs::write(own.path().join("a.tf"), "uncommitted").unwrap();
+    fs::write(own.path().join("untracked"), "x").unwrap();
+
+    let server = GitServer::copy_of(own.path()).unwrap();
+    assert_eq!(server.show("main", "a.tf").unwrap(), b"a = 1\r\n\0");
+    assert_eq!(server.show("main", "untracked"), None);
+    let log = server.log("main");
+    assert!(
+        log.len() == 1 && log[0].subject.ends_with(" Two"),
+        "{log:?}"
+    );
+    // It can be cloned and pushed to like any other.
+    push(&server).unwrap();
+
+    let nothing = TempDir::new().unwrap();
+    let refused = GitServer::copy_of(nothing.path()).unwrap_err();
+    assert!(
+        format!("{refused:#}").contains("failed to copy the HEAD of"),
+        "{refused:#}"
+    );
+}

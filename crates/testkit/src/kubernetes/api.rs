@@ -139,7 +139,7 @@ fn parse(path: &str) -> Option<Asked> {
         _ => return None,
     };
     let known: &[&str] = match group {
-        "" => &["pods", "events"],
+        "" => &["pods", "events", "nodes"],
         "apps" => &["deployments", "statefulsets", "daemonsets", "replicasets"],
         _ => &["jobs", "cronjobs"],
     };
@@ -169,6 +169,7 @@ impl Asked {
             "jobs" => ("batch/v1", "JobList"),
             "cronjobs" => ("batch/v1", "CronJobList"),
             "events" => ("v1", "EventList"),
+            "nodes" => ("v1", "NodeList"),
             _ => ("v1", "PodList"),
         }
     }

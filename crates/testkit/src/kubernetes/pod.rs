@@ -24,6 +24,38 @@ struct Seen {
     last: Value,
 }
 
+/// What the reboots of its node (from, to) made of a pod that was there before.
+pub(super) fn rebooted(
+    mut phase: Phase,
+    reboots: &[(Timestamp, Timestamp)],
+    created: Timestamp,
+    now: Timestamp,
+) -> Phase {
+    let met = |(from, _): &&(Timestamp, Timestamp)| created <= *from && *from <= now;
+    for (_, to) in reboots.iter().filter(met) {
+        if now < *to {
+            // The node's controller says so; the kubelet cannot say anything.
+            phase.ready = false;
+            phase.status["conditions"] = json!([
+                condition("PodScheduled", "True", ""),
+                condition("Initialized", "True", ""),
+                condition("ContainersReady", "True", ""),
+                condition("Ready", "False", ""),
+            ]);
+            continue;
+        }
+        let containers = phase.status["containerStatuses"].as_array_mut();
+        for container in containers.into_iter().flatten() {
+            let count = container["restartCount"].as_u64().unwrap_or(0);
+            container["restartCount"] = json!(count + 1);
+            container["lastState"] = json!({"terminated": {
+                "exitCode": 255, "reason": "Unknown", "startedAt": time(created),
+                "finishedAt": time(*to)}});
+        }
+    }
+    phase
+}
+
 /// The status of a pod with these containers that was created and started at these times.
 pub(super) fn phase(
     containers: &[(Container, Behaviour)],
@@ -213,6 +245,12 @@ pub(super) fn condition(kind: &str, status: &str, reason: &str) -> Value {
     if !reason.is_empty() {
         condition["reason"] = json!(reason);
     }
+    condition
+}
+
+/// The condition, with the time of its last change.
+pub(super) fn since(mut condition: Value, at: Timestamp) -> Value {
+    condition["lastTransitionTime"] = json!(time(at));
     condition
 }
 

@@ -113,6 +113,8 @@ pub(super) struct Revision {
     starts: Timestamp,
     /// When its pods are told to stop, and when they are gone.
     stops: Option<(Timestamp, Timestamp)>,
+    /// When its node was away: from, to.
+    reboots: Vec<(Timestamp, Timestamp)>,
     serial: u64,
 }
 
@@ -156,7 +158,8 @@ impl Revision {
 
     pub(super) fn phase(&self, now: Timestamp) -> Option<Phase> {
         let created = self.created?;
-        Some(pod::phase(&self.containers, created, self.starts, now))
+        let phase = pod::phase(&self.containers, created, self.starts, now);
+        Some(pod::rebooted(phase, &self.reboots, created, now))
     }
 }
 
@@ -186,6 +189,7 @@ impl Running {
             created: Some(past),
             starts: past,
             stops: None,
+            reboots: Vec::new(),
             serial,
         });
         running
@@ -232,6 +236,7 @@ impl Running {
             created: (!blocked).then_some(created),
             starts: created + delays.rollout * 3 / 4,
             stops: None,
+            reboots: Vec::new(),
             serial,
         };
         // Back to a template whose pods are still there: they simply stay.
@@ -268,6 +273,20 @@ impl Running {
         // Pods that are long gone are forgotten; the newest revision stays.
         self.revisions
             .retain(|old| old.stops.is_none_or(|(_, gone)| gone > now));
+    }
+
+    /// The node under its pods goes away for a while.
+    pub(super) fn reboot(&mut self, from: Timestamp, to: Timestamp) {
+        for revision in &mut self.revisions {
+            revision.reboots.push((from, to));
+        }
+    }
+
+    /// When it last became available, or ceased to be.
+    fn moved(newest: &Revision, now: Timestamp) -> Timestamp {
+        let seen = newest.reboots.iter().filter(|(from, _)| *from <= now);
+        let moved = seen.map(|(from, to)| if *to <= now { *to } else { *from });
+        moved.max().unwrap_or(newest.changed)
     }
 
     /// A person deletes its pods: what was blocked comes up.
@@ -365,7 +384,10 @@ impl Running {
                     "availableReplicas": ready,
                     "unavailableReplicas": total.max(replicas).saturating_sub(ready),
                     "conditions": [
-                        pod::condition("Available", available, why),
+                        pod::since(
+                            pod::condition("Available", available, why),
+                            Self::moved(newest, now),
+                        ),
                         pod::condition("Progressing", progressing, reason),
                     ],
                 })
@@ -544,6 +566,7 @@ impl Running {
         }
         let containers = revision.containers.iter().map(|(container, _)| container);
         let phase = pod::phase(&revision.containers, created, revision.starts, now);
+        let phase = pod::rebooted(phase, &revision.reboots, created, now);
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata,
                "spec": pod::spec(containers), "status": phase.status})
     }

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use super::stacks::{STACKS, Stack};
+use super::estate::Estate;
+use super::stacks::Stack;
 
 /// What a test can choose.
 #[derive(Clone, Debug)]
@@ -27,8 +28,43 @@ pub struct Options {
     pub backup_timeout: Duration,
     /// Whether pushes wait for each other's run of CI.
     pub turns: bool,
+    /// Uptime Kuma is asked; each service has a monitor of its name that beats in this interval.
+    pub monitors: Option<Duration>,
+    /// Our own run is started again when a newer one took its place and changed nothing.
+    pub restart_superseded: bool,
+    /// How long an undo waits behind a run of CI.
+    pub undo_patience: Duration,
+    /// A run of CI must appear within this time.
+    pub ci_appear_within: Duration,
+    /// How long a run of CI is waited for.
+    pub ci_patience: Duration,
+    /// Whether a second service runs the image of `ebooks`.
+    pub twin: bool,
+    /// Lines that are added to the tables of services.
+    pub services: Vec<(&'static str, &'static str)>,
+    /// So many services beside those of the sample tree; see [`Lab::of_crowd`](super::Lab::of_crowd).
+    pub crowd: usize,
+    /// What is added to the configuration.
+    pub more: &'static str,
     /// Services that are not started.
     pub without: Vec<&'static str>,
+    /// One `bowline up` instead of four processes and a NATS server.
+    pub up: bool,
+    /// Somebody's own repository, in place of the sample tree.
+    pub estate: Option<Estate>,
+    /// Services of the repository whose plans a person has to approve.
+    pub approval: Vec<&'static str>,
+    /// Whether traces are sent, metrics served, and logs written as JSON.
+    pub telemetry: Option<Protocol>,
+}
+
+/// How traces are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// gRPC.
+    Grpc,
+    /// Protobuf over HTTP.
+    Http,
 }
 
 impl Default for Options {
@@ -47,7 +83,20 @@ impl Default for Options {
             backup_spacing: Duration::from_millis(1),
             backup_timeout: Duration::from_secs(30),
             turns: true,
+            monitors: None,
+            restart_superseded: false,
+            undo_patience: Duration::from_secs(60),
+            ci_appear_within: Duration::from_secs(5),
+            ci_patience: Duration::from_secs(30),
+            twin: false,
+            services: Vec::new(),
+            more: "",
+            crowd: 0,
             without: Vec::new(),
+            up: false,
+            estate: None,
+            approval: Vec::new(),
+            telemetry: None,
         }
     }
 }
@@ -55,19 +104,28 @@ impl Default for Options {
 /// Where everything is.
 #[derive(Debug)]
 pub(super) struct Addresses {
+    /// The section that says it.
     pub(super) nats: String,
     pub(super) repository: String,
     pub(super) user: String,
     pub(super) github: String,
     pub(super) ci: String,
     pub(super) kubernetes: String,
+    pub(super) kuma: (String, String),
     pub(super) listen: std::net::SocketAddr,
     pub(super) grpc: std::net::SocketAddr,
+    /// Over gRPC, over HTTP.
+    pub(super) otlp: (String, String),
     /// By service.
     pub(super) sites: Vec<(String, String)>,
 }
 
-pub(super) fn write(path: &Path, at: &Addresses, options: &Options) -> anyhow::Result<()> {
+pub(super) fn write(
+    path: &Path,
+    at: &Addresses,
+    options: &Options,
+    stacks: &[Stack],
+) -> anyhow::Result<()> {
     let mode = if options.observe { "observe" } else { "auto" };
     let (safe, caution, unknown) = options.windows;
     let progress = (options.ack_wait / 4).max(Duration::from_millis(100));
@@ -76,14 +134,14 @@ pub(super) fn write(path: &Path, at: &Addresses, options: &Options) -> anyhow::R
 mode = "{mode}"
 grace = "5s"
 
-[nats]
-url = "{nats}"
+{nats}
 
 [repository]
 name = "owner/infra"
 url = "{repository}"
 user = "{user}"
 branch = "main"
+stacks = "{stacks}"
 
 [ingest]
 listen = "{listen}"
@@ -100,9 +158,11 @@ url = "{github}"
 url = "{ci}"
 repository = "owner/infra"
 turn = "{turn}"
+restart_superseded = {restart}
 poll = "200ms"
-appear_within = "5s"
-patience = "30s"
+appear_within = "{ci_appear}ms"
+patience = "{ci_patience}ms"
+undo_patience = "{undo_patience}ms"
 
 [kubernetes]
 url = "{kubernetes}"
@@ -136,13 +196,21 @@ sweep = "500ms"
         nats = at.nats,
         repository = at.repository,
         user = at.user,
+        stacks = options
+            .estate
+            .as_ref()
+            .map_or("stacks", |own| own.stacks.as_str()),
         listen = at.listen,
         grpc = at.grpc,
         max = options.max_upgrades,
         rate_window = options.rate_window.as_millis(),
         github = at.github,
         ci = at.ci,
+        restart = options.restart_superseded,
         turn = if options.turns { "serial" } else { "free" },
+        ci_appear = options.ci_appear_within.as_millis(),
+        ci_patience = options.ci_patience.as_millis(),
+        undo_patience = options.undo_patience.as_millis(),
         kubernetes = at.kubernetes,
         safe = safe.as_millis(),
         caution = caution.as_millis(),
@@ -153,9 +221,40 @@ sweep = "500ms"
         ack_wait = options.ack_wait.as_millis(),
         progress = progress.as_millis(),
     );
-    for stack in &STACKS {
-        service(&mut text, stack, &at.sites)?;
+    if let Some(interval) = options.monitors {
+        let (url, page) = &at.kuma;
+        writeln!(
+            text,
+            "\n[verify.kuma]\nurl = \"{url}\"\nstatus_page = \"{page}\"\npoll = \"200ms\"\n\
+             monitor_interval = \"{}ms\"",
+            interval.as_millis()
+        )?;
     }
+    if let Some(protocol) = options.telemetry {
+        let (endpoint, protocol) = match protocol {
+            Protocol::Grpc => (&at.otlp.0, "grpc"),
+            Protocol::Http => (&at.otlp.1, "http"),
+        };
+        write!(
+            text,
+            "\n[telemetry]\notlp_endpoint = \"{endpoint}\"\notlp_protocol = \"{protocol}\"\n\
+             otlp_every = \"100ms\"\n\n[log]\nformat = \"json\"\n"
+        )?;
+    }
+    for stack in stacks {
+        service(&mut text, stack, &at.sites)?;
+        if options.approval.contains(&stack.service) {
+            writeln!(text, "approval = true")?;
+        }
+        for (_, line) in options
+            .services
+            .iter()
+            .filter(|(name, _)| *name == stack.service)
+        {
+            writeln!(text, "{line}")?;
+        }
+    }
+    text.push_str(options.more);
     std::fs::write(path, text)?;
     Ok(())
 }

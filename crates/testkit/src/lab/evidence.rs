@@ -47,13 +47,21 @@ impl Lab {
         unread.map(|(_, message)| message.visible()).collect()
     }
 
+    /// Counts every announcement so far as read.
+    pub fn read_all(&self) {
+        let count = self.slack.messages().len();
+        lock(&self.read).extend(0..count);
+    }
+
     /// The commits since the start, oldest first.
     #[must_use]
     pub fn commits(&self) -> Vec<LogEntry> {
-        let mut commits = self.git.log("main");
-        commits.retain(|commit| commit.sha != self.seed);
-        commits.reverse();
-        commits
+        let commits = self.git.log("main").into_iter();
+        let mut since: Vec<LogEntry> = commits
+            .take_while(|commit| commit.sha != self.seed)
+            .collect();
+        since.reverse();
+        since
     }
 
     /// The lines that a commit removed and added, with their signs, and the paths it touched.
@@ -84,6 +92,14 @@ impl Lab {
             }
         }
         Ok((paths, lines))
+    }
+
+    /// Every file of a branch.
+    ///
+    /// # Errors
+    /// Git does not answer.
+    pub fn files(&self, branch: &str) -> anyhow::Result<crate::apply::Tree> {
+        crate::apply::tree(&self.git.bare_path(), &self.git.head(branch))
     }
 
     /// The version of a service that `main` names.

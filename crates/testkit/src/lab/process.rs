@@ -2,10 +2,13 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Read as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
+
+use super::UP;
 
 /// The four services.
 pub const SERVICES: [&str; 4] = ["ingest", "analyzer", "executor", "verifier"];
@@ -29,13 +32,33 @@ impl Process {
     ) -> anyhow::Result<Process> {
         let log = OpenOptions::new().create(true).append(true).open(log)?;
         let mut command = Command::new(binary(name)?);
+        if name == UP {
+            // A group of its own, as a shell gives it to what runs at the terminal.
+            command.arg("up").process_group(0);
+        }
         command.arg("--config").arg(config);
         for (key, value) in settings {
             command.arg("--set").arg(format!("{key}={value}"));
         }
         let child = command
             .envs(environment.iter().map(|(key, value)| (key, value)))
+            .env_remove("NATS_URL")
             .env("RUST_BACKTRACE", "1")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("failed to start {name}"))?;
+        Ok(Process {
+            name: name.to_owned(),
+            child,
+        })
+    }
+
+    /// A program that is started as somebody else has put together.
+    pub(super) fn run(name: &str, command: &mut Command, log: &Path) -> anyhow::Result<Process> {
+        let log = OpenOptions::new().create(true).append(true).open(log)?;
+        let child = command
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -66,8 +89,16 @@ impl Drop for Process {
     }
 }
 
+/// Sends a signal, by its name.
+pub(super) fn signal(process: u32, name: &str) -> anyhow::Result<()> {
+    let arguments = [format!("-{name}"), process.to_string()];
+    let status = Command::new("kill").args(arguments).status()?;
+    ensure!(status.success(), "{process} cannot be sent {name}");
+    Ok(())
+}
+
 /// A program of the workspace, beside the program that runs now.
-pub(super) fn binary(name: &str) -> anyhow::Result<PathBuf> {
+pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
     let here = std::env::current_exe().context("this program's own path is unknown")?;
     // Tests run in `<target>/debug/deps`, the demo in `<target>/debug`.
     let candidates = here

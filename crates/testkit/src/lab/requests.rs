@@ -1,13 +1,15 @@
 //! What a lab is asked for: webhooks, and where the upgrades stand.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 use tonic::transport::{Channel, Endpoint};
 use wire::v1::status_client::StatusClient;
-use wire::v1::{GetRequest, ListRequest, UpgradeView};
+use wire::v1::{GetRequest, ListRequest, UpgradeRequest, UpgradeView};
 
 use super::{Lab, POLL, SECRET, webhook};
 
@@ -47,7 +49,29 @@ impl Answered {
     }
 }
 
+/// A webhook that was not answered yet.
+#[derive(Debug)]
+pub struct Begun(TcpStream);
+
+impl Begun {
+    /// Waits for the answer.
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn answer(self) -> anyhow::Result<Answered> {
+        let (status, body) = webhook::answer(self.0).await?;
+        let body = serde_json::from_str(&body).unwrap_or(Value::Null);
+        Ok(Answered { status, body })
+    }
+}
+
 impl Lab {
+    /// Where ingest takes webhooks.
+    #[must_use]
+    pub fn webhook_address(&self) -> SocketAddr {
+        self.listen
+    }
+
     /// Posts DIUN's native body.
     ///
     /// # Errors
@@ -96,22 +120,85 @@ impl Lab {
         Ok(answered.id().to_owned())
     }
 
+    /// Posts DIUN's native body, and returns once ingest has it in hand.
+    ///
+    /// # Errors
+    /// Nobody takes it.
+    pub async fn begin_webhook(
+        &self,
+        image: &str,
+        tag: &str,
+        status: &str,
+    ) -> anyhow::Result<Begun> {
+        let body = webhook::native(image, tag, status).to_string();
+        let path = format!("/webhook/{SECRET}");
+        webhook::begin(self.listen, &path, &body).await.map(Begun)
+    }
+
+    /// Asks any address of ours: the status and the body.
+    ///
+    /// # Errors
+    /// Nobody answers.
+    pub async fn get(&self, address: SocketAddr, path: &str) -> anyhow::Result<(u16, String)> {
+        webhook::request("GET", address, path, "").await
+    }
+
+    /// As [`Lab::upgrade`], from a caller that has a trace of its own.
+    ///
+    /// # Errors
+    /// It was not accepted.
+    pub async fn upgrade_in_trace(
+        &self,
+        image: &str,
+        tag: &str,
+        traceparent: &str,
+    ) -> anyhow::Result<String> {
+        let body = webhook::native(image, tag, "new").to_string();
+        let (path, header) = (
+            format!("/webhook/{SECRET}"),
+            format!("traceparent: {traceparent}\r\n"),
+        );
+        let (_, body) = webhook::request_with("POST", self.listen, &path, &header, &body).await?;
+        let answered: Value = serde_json::from_str(&body)?;
+        ensure!(
+            answered["decision"] == "accepted",
+            "the webhook answered {body}"
+        );
+        Ok(answered["upgrade"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// What a service's `/metrics` says.
+    ///
+    /// # Errors
+    /// It serves none.
+    pub async fn metrics(&self, service: &str) -> anyhow::Result<String> {
+        let address = self.health(service);
+        let address = address.with_context(|| format!("{service} serves no metrics"))?;
+        let (status, text) = webhook::request("GET", address, "/metrics", "").await?;
+        ensure!(status == 200, "{service} answered {status}: {text}");
+        Ok(text)
+    }
+
     /// Every upgrade, without its facts.
     ///
     /// # Errors
     /// Ingest does not answer.
     pub async fn upgrades(&self) -> anyhow::Result<Vec<UpgradeView>> {
-        let request = ListRequest {
-            include_ended: true,
-            limit: 0,
-        };
-        Ok(self
-            .client()
-            .await?
-            .list(request)
-            .await?
-            .into_inner()
-            .upgrades)
+        let mut client = self.client().await?;
+        let (mut upgrades, mut page_token) = (Vec::new(), String::new());
+        loop {
+            let request = ListRequest {
+                include_ended: true,
+                page_token,
+                ..ListRequest::default()
+            };
+            let page = client.list(request).await?.into_inner();
+            upgrades.extend(page.upgrades);
+            if page.next_page_token.is_empty() {
+                return Ok(upgrades);
+            }
+            page_token = page.next_page_token;
+        }
     }
 
     /// One upgrade with its facts.
@@ -125,7 +212,30 @@ impl Lab {
         Ok(self.client().await?.get(request).await?.into_inner())
     }
 
-    async fn client(&self) -> anyhow::Result<StatusClient<Channel>> {
+    /// Asks for an upgrade as a person does, and returns the id of the one that it opened.
+    ///
+    /// # Errors
+    /// It was not accepted.
+    pub async fn ask(&self, image: &str, tag: &str) -> anyhow::Result<String> {
+        let request = UpgradeRequest {
+            image: image.to_owned(),
+            tag: tag.to_owned(),
+            chart: false,
+            by: "alice".to_owned(),
+        };
+        let answered = self.client().await?.upgrade(request).await?.into_inner();
+        ensure!(
+            answered.decision == "accepted",
+            "the answer is {answered:?}"
+        );
+        Ok(answered.id)
+    }
+
+    /// The gRPC service.
+    ///
+    /// # Errors
+    /// Ingest does not answer.
+    pub async fn client(&self) -> anyhow::Result<StatusClient<Channel>> {
         let endpoint = Endpoint::from_shared(format!("http://{}", self.grpc))?;
         let endpoint = endpoint.timeout(Duration::from_secs(10));
         Ok(StatusClient::new(endpoint.connect().await?))

@@ -360,11 +360,30 @@ pub const STACKS: [Stack; 12] = [
     },
 ];
 
+/// A second service with the image of `ebooks`; the sample tree has it only if a test wants it.
+pub(super) const TWIN: Stack = Stack {
+    service: "podcasts",
+    namespace: "podcasts",
+    backup: None,
+    label: ("app", "audiobookshelf"),
+    replicas: 1,
+    runs: &[literal(
+        Kind::Deployment,
+        "audiobookshelf",
+        "audiobookshelf",
+        "ghcr.io/advplyr/audiobookshelf",
+        "stacks/podcasts/main.tf",
+    )],
+    source: "advplyr/audiobookshelf",
+    releases: &[],
+};
+
 impl Stack {
     /// The stack of this service.
     #[must_use]
     pub fn of(service: &str) -> Option<&'static Stack> {
-        STACKS.iter().find(|stack| stack.service == service)
+        let mut all = STACKS.iter().chain([&TWIN]);
+        all.find(|stack| stack.service == service)
     }
 
     /// The file its version is written in.
@@ -458,7 +477,7 @@ impl Stack {
 /// What applying the tree makes of the cluster: the CI's mapping.
 pub(super) fn wanted(tree: &Tree) -> Vec<Wanted> {
     let mut wanted = Vec::new();
-    for stack in &STACKS {
+    for stack in STACKS.iter().chain([&TWIN]) {
         for runs in stack.runs {
             if let Some(image) = image_in(tree, runs) {
                 wanted.push((

@@ -1,6 +1,6 @@
 //! DIUN's webhook, as DIUN and as the bulk loop send it, and the few requests the lab makes.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -62,17 +62,60 @@ pub(super) async fn request(
     path: &str,
     body: &str,
 ) -> anyhow::Result<(u16, String)> {
+    request_with(method, address, path, "", body).await
+}
+
+/// As [`request`], with more header lines, each with its line end.
+pub(super) async fn request_with(
+    method: &str,
+    address: std::net::SocketAddr,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> anyhow::Result<(u16, String)> {
     let mut stream = TcpStream::connect(address)
         .await
         .context("nobody listens")?;
     let head = format!(
         "{method} {path} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\
          User-Agent: diun/4.31.0 go/1.25 Linux\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n\r\n",
+         Content-Length: {}\r\n{headers}\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes()).await?;
     stream.write_all(body.as_bytes()).await?;
+    answer(stream).await
+}
+
+/// Sends a request, and returns once whoever answers it has begun to read its body.
+pub(super) async fn begin(
+    address: std::net::SocketAddr,
+    path: &str,
+    body: &str,
+) -> anyhow::Result<TcpStream> {
+    const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+    let mut stream = TcpStream::connect(address)
+        .await
+        .context("nobody listens")?;
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+         Expect: 100-continue\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await?;
+    let mut found = vec![0; CONTINUE.len()];
+    stream.read_exact(&mut found).await?;
+    ensure!(
+        found == CONTINUE,
+        "not asked to go on, but told {}",
+        String::from_utf8_lossy(&found)
+    );
+    stream.write_all(body.as_bytes()).await?;
+    Ok(stream)
+}
+
+/// The status and the body of an answer.
+pub(super) async fn answer(mut stream: TcpStream) -> anyhow::Result<(u16, String)> {
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await?;
     let answer = String::from_utf8_lossy(&answer);

@@ -72,6 +72,12 @@ pub(super) async fn answer(
 impl Ci {
     fn route(&mut self, method: &Method, uri: &Uri, known: bool, now: Timestamp) -> Response {
         self.advance(now);
+        if uri.path() == "/api/user" && method == Method::GET {
+            let user = json!({"id": 1, "login": "bowline", "email": "", "admin": false});
+            return self
+                .guarded(known, true)
+                .unwrap_or_else(|| json_reply(200, &user));
+        }
         let path = uri.path().strip_prefix("/api/repos/").unwrap_or("");
         if let Some(name) = path
             .strip_prefix("lookup/")
@@ -161,6 +167,11 @@ impl Ci {
         let (Ok(before), Ok(after)) = (date("before"), date("after")) else {
             return text(400, "parsing time: cannot parse as RFC3339");
         };
+        if self.old {
+            let rows = self.pipelines.iter().rev().skip((page - 1) * per_page);
+            let rows = rows.take(per_page).map(|row| aged(row.summary()));
+            return json_reply(200, &rows.collect());
+        }
         let branch = ask("branch");
         let reference = ask("ref");
         let mut rows: Vec<(u64, Value)> = Vec::new();
@@ -213,7 +224,10 @@ impl Ci {
         };
         found.map_or_else(
             || text(404, ""),
-            |pipeline| json_reply(200, &pipeline.detail()),
+            |pipeline| {
+                let row = pipeline.detail();
+                json_reply(200, &if self.old { aged(row) } else { row })
+            },
         )
     }
 
@@ -262,6 +276,19 @@ enum Route<'a> {
     Detail(&'a str),
     Restart(&'a str),
     Cancel(&'a str),
+}
+
+/// A row as 2.x spelled it.
+fn aged(mut row: Value) -> Value {
+    if let Some(fields) = row.as_object_mut() {
+        fields.remove("cancel_info");
+        for name in ["created", "updated", "started", "finished"] {
+            if let Some(value) = fields.remove(name) {
+                fields.insert(format!("{name}_at"), value);
+            }
+        }
+    }
+    row
 }
 
 fn html() -> Response {

@@ -127,6 +127,7 @@ pub(super) struct Pipeline {
     pub(super) superseded_by: Option<u64>,
     pub(super) cancelled: bool,
     pub(super) hidden_polls: u32,
+    pub(super) changed_files: Vec<String>,
     pub(super) policy: Policy,
 }
 
@@ -276,6 +277,9 @@ impl Pipeline {
             "title": "", "message": self.message, "timestamp": self.created.as_second(),
             "sender": "committer", "version": 1,
         });
+        if !self.changed_files.is_empty() {
+            row["changed_files"] = json!(self.changed_files);
+        }
         if self.cancelled {
             row["cancel_info"] = match self.superseded_by {
                 Some(number) => json!({"superseded_by": number}),

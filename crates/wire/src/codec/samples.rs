@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use job::{
-    BackupTarget, Baseline, Body, Cause, CiRun, Excerpt, Level, Limits, Plan, PlanStep, Policy,
-    Request, Risk, Site, SkipReason, Source, Target, TargetBaseline, Transience, Windows,
+    BackupTarget, Baseline, Body, Cause, CiRun, Excerpt, Level, Limits, MonitorState, Monitors,
+    Plan, PlanStep, Policy, Request, Risk, Site, SkipReason, Source, Target, TargetBaseline,
+    Transience, Windows,
 };
 
 pub(super) fn bodies() -> Vec<Body> {
@@ -43,6 +44,7 @@ pub(super) fn bodies() -> Vec<Body> {
             url: "https://ci.example/7".into(),
         }),
         Body::CiAbsent,
+        Body::CiRestarting { number: 41 },
         Body::Applied {
             images: map(&[("web/Deployment/app/app", "example/app:2.0.0")]),
         },
@@ -51,7 +53,16 @@ pub(super) fn bodies() -> Vec<Body> {
             since_ms: i64::MAX,
             evidence: "HTTP 503".into(),
         },
-        Body::Observed { seconds: 60 },
+        Body::Observed {
+            seconds: 60,
+            paused: 0,
+            why: String::new(),
+        },
+        Body::Observed {
+            seconds: 12,
+            paused: 48,
+            why: "a node is away".into(),
+        },
         Body::Verified {
             report: "2.0.0 is live".into(),
         },
@@ -121,14 +132,38 @@ fn variations() -> Vec<Body> {
         },
         Body::Planned(Plan {
             backup: None,
-            policy: Policy::default(),
+            policy: Policy {
+                critical: true,
+                ..Policy::default()
+            },
             ..plan()
+        }),
+        Body::Planned(Plan {
+            policy: Policy {
+                insecure_tls: true,
+                ..Policy::default()
+            },
+            monitors: Some(Monitors {
+                names: vec!["App".into()],
+                hosts: vec!["app.example".into()],
+            }),
+            ..plan()
+        }),
+        Body::Baselined(Baseline {
+            monitors: BTreeMap::from([
+                ("App #1".into(), MonitorState::Up),
+                ("App #2".into(), MonitorState::Down),
+                ("App #3".into(), MonitorState::Pending),
+                ("App #4".into(), MonitorState::Maintenance),
+            ]),
+            ..baseline()
         }),
         Body::Requested(Request {
             digest: None,
             retry_of: None,
             parent: None,
             service: None,
+            by: "alice".into(),
             ..request()
         }),
     ];
@@ -162,7 +197,7 @@ fn variations() -> Vec<Body> {
         SkipReason::Observe("would go to 2.0.0".into()),
         SkipReason::AlreadyThere,
         SkipReason::SameTagRebuilt,
-        SkipReason::NotFound,
+        SkipReason::NotFound("3 files were searched".into()),
         SkipReason::SeveralServices(Vec::new()),
         SkipReason::Refused(String::new()),
         SkipReason::Fenced("2.0.0".into()),
@@ -186,6 +221,8 @@ fn request() -> Request {
         lift_fence: true,
         parent: Some("fedcba9876543210".into()),
         service: Some("app".into()),
+        // The first build had no such field.
+        by: String::new(),
     }
 }
 
@@ -246,10 +283,13 @@ fn plan() -> Plan {
             observe: true,
             approval: true,
             allow_unhealthy_before: true,
+            insecure_tls: false,
+            critical: false,
         },
         summary: "two releases".into(),
         releases: 2,
         source_url: "https://git.example/app".into(),
+        monitors: None,
     }
 }
 
@@ -263,6 +303,7 @@ fn baseline() -> Baseline {
             replicas: 1,
             http: BTreeMap::from([("https://app.example/".into(), 200)]),
         }],
+        monitors: BTreeMap::new(),
     }
 }
 

@@ -17,7 +17,7 @@ pub struct Fact {
     /// What happened. Numbers 5 to 9 are left for what every fact carries.
     #[prost(
         oneof = "fact::Body",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 55"
     )]
     pub body: ::core::option::Option<fact::Body>,
 }
@@ -104,6 +104,8 @@ pub mod fact {
         Stuck(super::Stuck),
         #[prost(message, tag = "48")]
         Parked(super::Parked),
+        #[prost(message, tag = "55")]
+        CiRestarting(super::CiRestarting),
     }
 }
 /// The part of a fact that every build can read, whatever the body is.
@@ -140,6 +142,9 @@ pub struct Requested {
     pub parent: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(string, optional, tag = "13")]
     pub service: ::core::option::Option<::prost::alloc::string::String>,
+    /// The person who asked; empty if none did, or if an older build wrote it.
+    #[prost(string, tag = "14")]
+    pub by: ::prost::alloc::string::String,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Held {}
@@ -183,6 +188,18 @@ pub struct Plan {
     pub releases: u32,
     #[prost(string, tag = "15")]
     pub source_url: ::prost::alloc::string::String,
+    /// Unset: Uptime Kuma is not asked.
+    #[prost(message, optional, tag = "16")]
+    pub monitors: ::core::option::Option<Monitors>,
+}
+/// How the service's monitors in Uptime Kuma are told from the others.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Monitors {
+    /// Exactly these. If empty, those of the service's name or of its hosts.
+    #[prost(string, repeated, tag = "1")]
+    pub names: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "2")]
+    pub hosts: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PlanStep {
@@ -281,6 +298,12 @@ pub struct Policy {
     pub approval: bool,
     #[prost(bool, tag = "3")]
     pub allow_unhealthy_before: bool,
+    /// HTTP checks accept a certificate that nobody vouches for.
+    #[prost(bool, tag = "4")]
+    pub insecure_tls: bool,
+    /// Nothing else is upgraded in its cluster meanwhile.
+    #[prost(bool, tag = "5")]
+    pub critical: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Approved {
@@ -318,6 +341,9 @@ pub struct SteppedBack {
 pub struct Baselined {
     #[prost(message, repeated, tag = "1")]
     pub targets: ::prost::alloc::vec::Vec<TargetBaseline>,
+    /// The last beat in Uptime Kuma by monitor.
+    #[prost(map = "string, enumeration(MonitorState)", tag = "2")]
+    pub monitors: ::std::collections::HashMap<::prost::alloc::string::String, i32>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TargetBaseline {
@@ -368,6 +394,12 @@ pub struct CiPassed {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CiAbsent {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CiRestarting {
+    /// The pipeline that is started again.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Applied {
     /// The live images by `target/container`.
@@ -389,10 +421,16 @@ pub struct FailingSince {
     #[prost(string, tag = "2")]
     pub evidence: ::prost::alloc::string::String,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Observed {
     #[prost(uint32, tag = "1")]
     pub seconds: u32,
+    /// So many seconds the window stood still.
+    #[prost(uint32, tag = "2")]
+    pub paused_seconds: u32,
+    /// Why it stands still from now on; empty if it goes on.
+    #[prost(string, tag = "3")]
+    pub why: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Verified {
@@ -488,8 +526,12 @@ pub mod skipped {
 pub struct AlreadyThere {}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SameTagRebuilt {}
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct NotFound {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NotFound {
+    /// What was searched, for people.
+    #[prost(string, tag = "1")]
+    pub searched: ::prost::alloc::string::String,
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SeveralServices {
     #[prost(string, repeated, tag = "1")]
@@ -607,6 +649,41 @@ impl Level {
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
+pub enum MonitorState {
+    Unspecified = 0,
+    Down = 1,
+    Up = 2,
+    Pending = 3,
+    Maintenance = 4,
+}
+impl MonitorState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "MONITOR_STATE_UNSPECIFIED",
+            Self::Down => "MONITOR_STATE_DOWN",
+            Self::Up => "MONITOR_STATE_UP",
+            Self::Pending => "MONITOR_STATE_PENDING",
+            Self::Maintenance => "MONITOR_STATE_MAINTENANCE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "MONITOR_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "MONITOR_STATE_DOWN" => Some(Self::Down),
+            "MONITOR_STATE_UP" => Some(Self::Up),
+            "MONITOR_STATE_PENDING" => Some(Self::Pending),
+            "MONITOR_STATE_MAINTENANCE" => Some(Self::Maintenance),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
 pub enum Cause {
     Unspecified = 0,
     CiFailed = 1,
@@ -674,23 +751,97 @@ impl Transience {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetRequest {
-    /// An upgrade's id or the beginning of one. NOT_FOUND if none fits, INVALID_ARGUMENT if several do.
     #[prost(string, tag = "1")]
     pub id_or_prefix: ::prost::alloc::string::String,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListRequest {
     /// Also those that are over.
     #[prost(bool, tag = "1")]
     pub include_ended: bool,
-    /// At most so many; 0 leaves the limit to the server.
+    /// At most so many on a page; 0 leaves it to the server, which also has a cap.
     #[prost(uint32, tag = "2")]
     pub limit: u32,
+    /// Of this service alone.
+    #[prost(string, tag = "3")]
+    pub service: ::prost::alloc::string::String,
+    /// In one of these phases, by the names in UpgradeView; a phase of an end implies include_ended.
+    #[prost(string, repeated, tag = "4")]
+    pub phases: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Of images whose name contains this.
+    #[prost(string, tag = "5")]
+    pub image: ::prost::alloc::string::String,
+    /// Begun at or after this, in milliseconds since the Unix epoch; 0 for all.
+    #[prost(int64, tag = "6")]
+    pub since_ms: i64,
+    /// Where the page before ended; empty for the first page.
+    #[prost(string, tag = "7")]
+    pub page_token: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListResponse {
     #[prost(message, repeated, tag = "1")]
     pub upgrades: ::prost::alloc::vec::Vec<UpgradeView>,
+    /// Give it to the next call; empty if there is no more.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchRequest {
+    /// One upgrade (its id or the beginning of it); empty for all.
+    #[prost(string, tag = "1")]
+    pub id_or_prefix: ::prost::alloc::string::String,
+    /// Of this service alone; empty for all.
+    #[prost(string, tag = "2")]
+    pub service: ::prost::alloc::string::String,
+    /// Only what came after this cursor; 0 is everything. Unset: for one upgrade from its first fact,
+    /// else from now on.
+    #[prost(uint64, optional, tag = "3")]
+    pub after: ::core::option::Option<u64>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchEvent {
+    /// Its place in the log, to go on after; it only grows.
+    #[prost(uint64, tag = "1")]
+    pub cursor: u64,
+    #[prost(message, optional, tag = "2")]
+    pub fact: ::core::option::Option<FactView>,
+    /// The upgrade after the fact, without its facts.
+    #[prost(message, optional, tag = "3")]
+    pub upgrade: ::core::option::Option<UpgradeView>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WhyRequest {
+    /// Of images (with tag) whose name contains this, or of this upgrade; empty for all.
+    #[prost(string, tag = "1")]
+    pub about: ::prost::alloc::string::String,
+    /// At most so many; 0 leaves it to the server.
+    #[prost(uint32, tag = "2")]
+    pub limit: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WhyResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub intakes: ::prost::alloc::vec::Vec<Intake>,
+}
+/// One webhook or request and what was decided about it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Intake {
+    /// Milliseconds since the Unix epoch.
+    #[prost(int64, tag = "1")]
+    pub at_ms: i64,
+    /// With tag, as far as it could be read.
+    #[prost(string, tag = "2")]
+    pub image: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub status: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub decision: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub reason: ::prost::alloc::string::String,
+    /// The upgrade it opened or that stands for it; empty if there is none.
+    #[prost(string, tag = "6")]
+    pub id: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct UpgradeRequest {
@@ -716,6 +867,112 @@ pub struct UpgradeResponse {
     /// The upgrade that was opened or that answers the request already; empty if there is none.
     #[prost(string, tag = "3")]
     pub id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ControlRequest {
+    #[prost(string, tag = "1")]
+    pub id_or_prefix: ::prost::alloc::string::String,
+    /// Who asks.
+    #[prost(string, tag = "2")]
+    pub by: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResolveRequest {
+    #[prost(string, tag = "1")]
+    pub id_or_prefix: ::prost::alloc::string::String,
+    /// Who asks.
+    #[prost(string, tag = "2")]
+    pub by: ::prost::alloc::string::String,
+    /// The version that is live now, as the person saw it.
+    #[prost(string, tag = "3")]
+    pub now_at: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ControlResponse {
+    /// The upgrade that was asked about, or the new attempt.
+    #[prost(message, optional, tag = "1")]
+    pub upgrade: ::core::option::Option<UpgradeView>,
+    /// What happens now, in a sentence for people.
+    #[prost(string, tag = "2")]
+    pub message: ::prost::alloc::string::String,
+}
+/// A service, a repository, or everything if both are empty.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PauseRequest {
+    #[prost(string, tag = "1")]
+    pub service: ::prost::alloc::string::String,
+    #[prost(bool, tag = "2")]
+    pub repository: bool,
+    /// Who asks.
+    #[prost(string, tag = "3")]
+    pub by: ::prost::alloc::string::String,
+    /// Shown to whoever wonders.
+    #[prost(string, tag = "4")]
+    pub why: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListPausesRequest {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PausesResponse {
+    /// Every pause that is in force.
+    #[prost(message, repeated, tag = "1")]
+    pub pauses: ::prost::alloc::vec::Vec<PauseView>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PauseView {
+    /// `all`, `repository NAME` or `service NAME`.
+    #[prost(string, tag = "1")]
+    pub scope: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub by: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub why: ::prost::alloc::string::String,
+    /// Milliseconds since the Unix epoch.
+    #[prost(int64, tag = "4")]
+    pub at_ms: i64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetLimitsRequest {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetLimitsRequest {
+    /// Unset: as it is.
+    #[prost(uint32, optional, tag = "1")]
+    pub max: ::core::option::Option<u32>,
+    /// Unset: as it is.
+    #[prost(uint64, optional, tag = "2")]
+    pub window_seconds: ::core::option::Option<u64>,
+    /// Back to what the configuration says; excludes the two above.
+    #[prost(bool, tag = "3")]
+    pub configured: bool,
+    /// Who asks.
+    #[prost(string, tag = "4")]
+    pub by: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResetLimitsRequest {
+    /// Who asks.
+    #[prost(string, tag = "1")]
+    pub by: ::prost::alloc::string::String,
+}
+/// The rate window as it is.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LimitsView {
+    #[prost(uint32, tag = "1")]
+    pub max: u32,
+    #[prost(uint64, tag = "2")]
+    pub window_seconds: u64,
+    /// The two above were set by a person and differ from the configuration.
+    #[prost(bool, tag = "3")]
+    pub overridden: bool,
+    /// When the window began, in milliseconds since the Unix epoch; 0 if none is open.
+    #[prost(int64, tag = "4")]
+    pub window_started_ms: i64,
+    /// Upgrades that have a place in it.
+    #[prost(string, repeated, tag = "5")]
+    pub admitted: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Upgrades that wait for one, in order.
+    #[prost(string, repeated, tag = "6")]
+    pub held: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// One upgrade as people see it.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -765,6 +1022,18 @@ pub struct UpgradeView {
     /// Empty in lists.
     #[prost(message, repeated, tag = "16")]
     pub facts: ::prost::alloc::vec::Vec<FactView>,
+    /// Who asked for it: `DIUN`, `DIUN entry`, `Bowline` or a person's name.
+    #[prost(string, tag = "17")]
+    pub requested_by: ::prost::alloc::string::String,
+    /// The upgrade that this one tries again; empty if it is the first.
+    #[prost(string, tag = "18")]
+    pub retry_of: ::prost::alloc::string::String,
+    /// A person's wish that is not answered yet, such as `cancel`; empty if there is none.
+    #[prost(string, tag = "19")]
+    pub pending: ::prost::alloc::string::String,
+    /// It is over for long: its facts are gone, and this is told from its summary.
+    #[prost(bool, tag = "20")]
+    pub archived: bool,
 }
 /// One fact as people see it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -795,7 +1064,10 @@ pub mod status_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// Answered by every replica of ingest from its own projection of the log.
+    /// Answered by every replica of ingest. What is read comes from its own projection of the log; what
+    /// is asked for is judged against the log itself, and an illegal wish is FAILED_PRECONDITION with
+    /// nothing appended. Wherever an id is asked for, the beginning of one is enough: NOT_FOUND if none
+    /// fits, INVALID_ARGUMENT if several do.
     #[derive(Debug, Clone)]
     pub struct StatusClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -895,7 +1167,7 @@ pub mod status_client {
             req.extensions_mut().insert(GrpcMethod::new("bowline.v1.Status", "Get"));
             self.inner.unary(req, path, codec).await
         }
-        /// Upgrades without their facts, the newest first.
+        /// Upgrades without their facts, the newest first. What is archived is only told by Get.
         pub async fn list(
             &mut self,
             request: impl tonic::IntoRequest<super::ListRequest>,
@@ -912,6 +1184,49 @@ pub mod status_client {
             let path = http::uri::PathAndQuery::from_static("/bowline.v1.Status/List");
             let mut req = request.into_request();
             req.extensions_mut().insert(GrpcMethod::new("bowline.v1.Status", "List"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Facts as they are appended, until the caller goes away. It can be taken up again with the
+        /// cursor of the last event, on any replica. When a replica stops, the stream ends with
+        /// UNAVAILABLE: go on with another.
+        pub async fn watch(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchEvent>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/bowline.v1.Status/Watch");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("bowline.v1.Status", "Watch"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// What became of the webhooks and requests that were received, the newest first.
+        pub async fn why(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WhyRequest>,
+        ) -> std::result::Result<tonic::Response<super::WhyResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/bowline.v1.Status/Why");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("bowline.v1.Status", "Why"));
             self.inner.unary(req, path, codec).await
         }
         /// Asks for an upgrade, as a webhook would.
@@ -938,6 +1253,247 @@ pub mod status_client {
             req.extensions_mut().insert(GrpcMethod::new("bowline.v1.Status", "Upgrade"));
             self.inner.unary(req, path, codec).await
         }
+        /// Lets an upgrade that awaits approval go on.
+        pub async fn approve(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ControlRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ControlResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/bowline.v1.Status/Approve",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("bowline.v1.Status", "Approve"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Stops an upgrade; what it has pushed is undone.
+        pub async fn cancel(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ControlRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ControlResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/bowline.v1.Status/Cancel");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("bowline.v1.Status", "Cancel"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Goes on with what is stuck or parked, or opens a new attempt at what ended without success.
+        pub async fn retry(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ControlRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ControlResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/bowline.v1.Status/Retry");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("bowline.v1.Status", "Retry"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Undoes every step of an upgrade that succeeded.
+        pub async fn rollback(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ControlRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ControlResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/bowline.v1.Status/Rollback",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("bowline.v1.Status", "Rollback"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Ends what is stuck or parked: a person has settled it.
+        pub async fn resolve(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ResolveRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ControlResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/bowline.v1.Status/Resolve",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("bowline.v1.Status", "Resolve"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Keeps upgrades of a scope from starting and pushing. An undo never waits for it.
+        pub async fn pause(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PauseRequest>,
+        ) -> std::result::Result<tonic::Response<super::PausesResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/bowline.v1.Status/Pause");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("bowline.v1.Status", "Pause"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn resume(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PauseRequest>,
+        ) -> std::result::Result<tonic::Response<super::PausesResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/bowline.v1.Status/Resume");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("bowline.v1.Status", "Resume"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn list_pauses(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListPausesRequest>,
+        ) -> std::result::Result<tonic::Response<super::PausesResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/bowline.v1.Status/ListPauses",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("bowline.v1.Status", "ListPauses"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The rate window of the repository.
+        pub async fn get_limits(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetLimitsRequest>,
+        ) -> std::result::Result<tonic::Response<super::LimitsView>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/bowline.v1.Status/GetLimits",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("bowline.v1.Status", "GetLimits"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Changes the limits for good, above the configuration, and lets in whoever has a place now.
+        pub async fn set_limits(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetLimitsRequest>,
+        ) -> std::result::Result<tonic::Response<super::LimitsView>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/bowline.v1.Status/SetLimits",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("bowline.v1.Status", "SetLimits"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Begins a new window: everyone who waits moves up as far as there are places.
+        pub async fn reset_limits(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ResetLimitsRequest>,
+        ) -> std::result::Result<tonic::Response<super::LimitsView>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/bowline.v1.Status/ResetLimits",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("bowline.v1.Status", "ResetLimits"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -958,18 +1514,92 @@ pub mod status_server {
             &self,
             request: tonic::Request<super::GetRequest>,
         ) -> std::result::Result<tonic::Response<super::UpgradeView>, tonic::Status>;
-        /// Upgrades without their facts, the newest first.
+        /// Upgrades without their facts, the newest first. What is archived is only told by Get.
         async fn list(
             &self,
             request: tonic::Request<super::ListRequest>,
         ) -> std::result::Result<tonic::Response<super::ListResponse>, tonic::Status>;
+        /// Server streaming response type for the Watch method.
+        type WatchStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::WatchEvent, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Facts as they are appended, until the caller goes away. It can be taken up again with the
+        /// cursor of the last event, on any replica. When a replica stops, the stream ends with
+        /// UNAVAILABLE: go on with another.
+        async fn watch(
+            &self,
+            request: tonic::Request<super::WatchRequest>,
+        ) -> std::result::Result<tonic::Response<Self::WatchStream>, tonic::Status>;
+        /// What became of the webhooks and requests that were received, the newest first.
+        async fn why(
+            &self,
+            request: tonic::Request<super::WhyRequest>,
+        ) -> std::result::Result<tonic::Response<super::WhyResponse>, tonic::Status>;
         /// Asks for an upgrade, as a webhook would.
         async fn upgrade(
             &self,
             request: tonic::Request<super::UpgradeRequest>,
         ) -> std::result::Result<tonic::Response<super::UpgradeResponse>, tonic::Status>;
+        /// Lets an upgrade that awaits approval go on.
+        async fn approve(
+            &self,
+            request: tonic::Request<super::ControlRequest>,
+        ) -> std::result::Result<tonic::Response<super::ControlResponse>, tonic::Status>;
+        /// Stops an upgrade; what it has pushed is undone.
+        async fn cancel(
+            &self,
+            request: tonic::Request<super::ControlRequest>,
+        ) -> std::result::Result<tonic::Response<super::ControlResponse>, tonic::Status>;
+        /// Goes on with what is stuck or parked, or opens a new attempt at what ended without success.
+        async fn retry(
+            &self,
+            request: tonic::Request<super::ControlRequest>,
+        ) -> std::result::Result<tonic::Response<super::ControlResponse>, tonic::Status>;
+        /// Undoes every step of an upgrade that succeeded.
+        async fn rollback(
+            &self,
+            request: tonic::Request<super::ControlRequest>,
+        ) -> std::result::Result<tonic::Response<super::ControlResponse>, tonic::Status>;
+        /// Ends what is stuck or parked: a person has settled it.
+        async fn resolve(
+            &self,
+            request: tonic::Request<super::ResolveRequest>,
+        ) -> std::result::Result<tonic::Response<super::ControlResponse>, tonic::Status>;
+        /// Keeps upgrades of a scope from starting and pushing. An undo never waits for it.
+        async fn pause(
+            &self,
+            request: tonic::Request<super::PauseRequest>,
+        ) -> std::result::Result<tonic::Response<super::PausesResponse>, tonic::Status>;
+        async fn resume(
+            &self,
+            request: tonic::Request<super::PauseRequest>,
+        ) -> std::result::Result<tonic::Response<super::PausesResponse>, tonic::Status>;
+        async fn list_pauses(
+            &self,
+            request: tonic::Request<super::ListPausesRequest>,
+        ) -> std::result::Result<tonic::Response<super::PausesResponse>, tonic::Status>;
+        /// The rate window of the repository.
+        async fn get_limits(
+            &self,
+            request: tonic::Request<super::GetLimitsRequest>,
+        ) -> std::result::Result<tonic::Response<super::LimitsView>, tonic::Status>;
+        /// Changes the limits for good, above the configuration, and lets in whoever has a place now.
+        async fn set_limits(
+            &self,
+            request: tonic::Request<super::SetLimitsRequest>,
+        ) -> std::result::Result<tonic::Response<super::LimitsView>, tonic::Status>;
+        /// Begins a new window: everyone who waits moves up as far as there are places.
+        async fn reset_limits(
+            &self,
+            request: tonic::Request<super::ResetLimitsRequest>,
+        ) -> std::result::Result<tonic::Response<super::LimitsView>, tonic::Status>;
     }
-    /// Answered by every replica of ingest from its own projection of the log.
+    /// Answered by every replica of ingest. What is read comes from its own projection of the log; what
+    /// is asked for is judged against the log itself, and an illegal wish is FAILED_PRECONDITION with
+    /// nothing appended. Wherever an id is asked for, the beginning of one is enough: NOT_FOUND if none
+    /// fits, INVALID_ARGUMENT if several do.
     #[derive(Debug)]
     pub struct StatusServer<T> {
         inner: Arc<T>,
@@ -1132,6 +1762,95 @@ pub mod status_server {
                     };
                     Box::pin(fut)
                 }
+                "/bowline.v1.Status/Watch" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchSvc<T: Status>(pub Arc<T>);
+                    impl<
+                        T: Status,
+                    > tonic::server::ServerStreamingService<super::WatchRequest>
+                    for WatchSvc<T> {
+                        type Response = super::WatchEvent;
+                        type ResponseStream = T::WatchStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Status>::watch(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/bowline.v1.Status/Why" => {
+                    #[allow(non_camel_case_types)]
+                    struct WhySvc<T: Status>(pub Arc<T>);
+                    impl<T: Status> tonic::server::UnaryService<super::WhyRequest>
+                    for WhySvc<T> {
+                        type Response = super::WhyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WhyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Status>::why(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WhySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/bowline.v1.Status/Upgrade" => {
                     #[allow(non_camel_case_types)]
                     struct UpgradeSvc<T: Status>(pub Arc<T>);
@@ -1160,6 +1879,481 @@ pub mod status_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = UpgradeSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/bowline.v1.Status/Approve" => {
+                    #[allow(non_camel_case_types)]
+                    struct ApproveSvc<T: Status>(pub Arc<T>);
+                    impl<T: Status> tonic::server::UnaryService<super::ControlRequest>
+                    for ApproveSvc<T> {
+                        type Response = super::ControlResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ControlRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Status>::approve(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ApproveSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/bowline.v1.Status/Cancel" => {
+                    #[allow(non_camel_case_types)]
+                    struct CancelSvc<T: Status>(pub Arc<T>);
+                    impl<T: Status> tonic::server::UnaryService<super::ControlRequest>
+                    for CancelSvc<T> {
+                        type Response = super::ControlResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ControlRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Status>::cancel(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CancelSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/bowline.v1.Status/Retry" => {
+                    #[allow(non_camel_case_types)]
+                    struct RetrySvc<T: Status>(pub Arc<T>);
+                    impl<T: Status> tonic::server::UnaryService<super::ControlRequest>
+                    for RetrySvc<T> {
+                        type Response = super::ControlResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ControlRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Status>::retry(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RetrySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/bowline.v1.Status/Rollback" => {
+                    #[allow(non_camel_case_types)]
+                    struct RollbackSvc<T: Status>(pub Arc<T>);
+                    impl<T: Status> tonic::server::UnaryService<super::ControlRequest>
+                    for RollbackSvc<T> {
+                        type Response = super::ControlResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ControlRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Status>::rollback(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RollbackSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/bowline.v1.Status/Resolve" => {
+                    #[allow(non_camel_case_types)]
+                    struct ResolveSvc<T: Status>(pub Arc<T>);
+                    impl<T: Status> tonic::server::UnaryService<super::ResolveRequest>
+                    for ResolveSvc<T> {
+                        type Response = super::ControlResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ResolveRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Status>::resolve(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ResolveSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/bowline.v1.Status/Pause" => {
+                    #[allow(non_camel_case_types)]
+                    struct PauseSvc<T: Status>(pub Arc<T>);
+                    impl<T: Status> tonic::server::UnaryService<super::PauseRequest>
+                    for PauseSvc<T> {
+                        type Response = super::PausesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PauseRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Status>::pause(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PauseSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/bowline.v1.Status/Resume" => {
+                    #[allow(non_camel_case_types)]
+                    struct ResumeSvc<T: Status>(pub Arc<T>);
+                    impl<T: Status> tonic::server::UnaryService<super::PauseRequest>
+                    for ResumeSvc<T> {
+                        type Response = super::PausesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PauseRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Status>::resume(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ResumeSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/bowline.v1.Status/ListPauses" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListPausesSvc<T: Status>(pub Arc<T>);
+                    impl<T: Status> tonic::server::UnaryService<super::ListPausesRequest>
+                    for ListPausesSvc<T> {
+                        type Response = super::PausesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListPausesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Status>::list_pauses(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListPausesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/bowline.v1.Status/GetLimits" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetLimitsSvc<T: Status>(pub Arc<T>);
+                    impl<T: Status> tonic::server::UnaryService<super::GetLimitsRequest>
+                    for GetLimitsSvc<T> {
+                        type Response = super::LimitsView;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetLimitsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Status>::get_limits(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetLimitsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/bowline.v1.Status/SetLimits" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetLimitsSvc<T: Status>(pub Arc<T>);
+                    impl<T: Status> tonic::server::UnaryService<super::SetLimitsRequest>
+                    for SetLimitsSvc<T> {
+                        type Response = super::LimitsView;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetLimitsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Status>::set_limits(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetLimitsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/bowline.v1.Status/ResetLimits" => {
+                    #[allow(non_camel_case_types)]
+                    struct ResetLimitsSvc<T: Status>(pub Arc<T>);
+                    impl<
+                        T: Status,
+                    > tonic::server::UnaryService<super::ResetLimitsRequest>
+                    for ResetLimitsSvc<T> {
+                        type Response = super::LimitsView;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ResetLimitsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Status>::reset_limits(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ResetLimitsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

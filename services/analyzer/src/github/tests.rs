@@ -114,7 +114,27 @@ async fn too_many_requests_without_any_time_waits_a_minute() {
     stub.fail_next(429, "<h1>Slow down</h1>", 1);
     let error = failure(&client).await;
     assert_eq!(error.retry_after, Some(SECONDARY_WAIT));
-    assert_eq!(tags(&client, REPOSITORY).await.len(), 1);
+    let other = client_at(&stub.url(), stub.token(), Duration::from_secs(20));
+    assert_eq!(tags(&other, REPOSITORY).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_limited_client_asks_nobody_until_the_limit_is_over() {
+    let (stub, client) = stub(1);
+    stub.primary_limit(Duration::from_secs(2));
+    let first = failure(&client).await.retry_after.unwrap();
+    for _ in 0..20 {
+        let left = client.all("some/other").await.unwrap_err().retry_after;
+        assert!(left.unwrap() <= first, "{left:?}");
+    }
+    assert_eq!(stub.requests(), 1);
+    let mut answer = client.all(REPOSITORY).await;
+    while let Err(error) = answer {
+        tokio::time::sleep(error.retry_after.unwrap()).await;
+        answer = client.all(REPOSITORY).await;
+    }
+    assert_eq!(answer.unwrap().unwrap().len(), 1);
+    assert_eq!(stub.requests(), 2);
 }
 
 #[test]

@@ -199,7 +199,7 @@ fn a_service_that_may_not_be_touched_is_refused() {
     let mut rules = rules();
     let policy = ServicePolicy {
         allow: false,
-        ..ServicePolicy::plain(false)
+        ..ServicePolicy::plain("app", false)
     };
     rules.services.insert("app".to_owned(), policy);
     let found = sites("app", "1.0.0", 1, "1.1.0");
@@ -217,12 +217,70 @@ fn a_backup_without_a_namespace_is_taken_in_the_services_own() {
             engine: "postgresql".to_owned(),
             database: String::new(),
         }),
-        ..ServicePolicy::plain(false)
+        ..ServicePolicy::plain("app", false)
     };
     rules.services.insert("app".to_owned(), policy);
     let found = sites("app", "1.0.0", 1, "1.1.0");
     let plan = plan(&rules, "r", "h", &found, "1.1.0", &Way::default()).unwrap();
     assert_eq!(plan.backup.unwrap().namespace, "ns");
+}
+
+#[test]
+fn monitors_are_those_a_person_named_or_those_of_the_hosts() {
+    let named = |names: &[&str]| ServicePolicy {
+        monitors: Some(names.iter().map(|&name| name.to_owned()).collect()),
+        ..ServicePolicy::plain("app", false)
+    };
+    let with_url = |url: &str| ServicePolicy {
+        url: Some(url.to_owned()),
+        ..ServicePolicy::plain("app", false)
+    };
+    let by = |names: &[&str], hosts: &[&str]| {
+        let owned = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
+        Some(Monitors {
+            names: owned(names),
+            hosts: owned(hosts),
+        })
+    };
+    for (policy, kuma, expected) in [
+        (ServicePolicy::plain("app", false), false, None),
+        (ServicePolicy::plain("app", false), true, by(&[], &[])),
+        (named(&["App"]), true, by(&["App"], &[])),
+        (named(&["App"]), false, None),
+        (named(&[]), true, None),
+        (
+            with_url("https://app.example.org:8443/health"),
+            true,
+            by(&[], &["app.example.org"]),
+        ),
+    ] {
+        let mut rules = rules();
+        rules.kuma = kuma;
+        rules.services.insert("app".to_owned(), policy.clone());
+        let found = sites("app", "1.0.0", 1, "1.1.0");
+        let plan = plan(&rules, "r", "h", &found, "1.1.0", &Way::default()).unwrap();
+        assert_eq!(plan.monitors, expected, "{policy:?} {kuma}");
+    }
+}
+
+#[test]
+fn a_service_may_settle_slowly_and_vouch_for_itself() {
+    let mut rules = rules();
+    rules.insecure_tls = true;
+    let slow = ServicePolicy {
+        settle_seconds: Some(900),
+        insecure_tls: Some(false),
+        ..ServicePolicy::plain("app", false)
+    };
+    rules.services.insert("slow".to_owned(), slow);
+    for (service, settle, insecure) in [("slow", 900, false), ("app", 120, true)] {
+        let found = sites(service, "1.0.0", 1, "1.1.0");
+        let plan = plan(&rules, "r", "h", &found, "1.1.0", &Way::default()).unwrap();
+        assert_eq!(
+            (plan.limits.settle_seconds, plan.policy.insecure_tls),
+            (settle, insecure)
+        );
+    }
 }
 
 /// As many bytes as the longest plan can have, its frame included.

@@ -74,7 +74,7 @@ fn sites_are_judged_as_one() {
     check(
         &[("stacks/x/main.tf", old()), ("stacks/y/main.tf", old())],
         "",
-        Err("several services run this image (x, y)"),
+        Err("several services run this image (x, y), and each gets"),
     );
     check(
         &[("stacks/x/main.tf", old()), ("stacks/x/b.tf", stuck())],
@@ -106,7 +106,12 @@ fn sites_are_judged_as_one() {
         "",
         Err("remove that entry"),
     );
-    check(&[], "", Err("no Terraform file names this image"));
+    let other = deployment("acme/other:1.2.0", false);
+    check(
+        &[("stacks/x/main.tf", other)],
+        "",
+        Err("no Terraform file names this image; 1 .tf files were searched for docker.io/acme/app"),
+    );
     check(
         &[("stacks/x/main.tf", new())],
         "",

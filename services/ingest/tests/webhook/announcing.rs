@@ -123,7 +123,9 @@ async fn a_failure_its_rollback_and_a_critical_end_are_told() -> anyhow::Result<
         ),
         format!(
             ":rotating_light: *CRITICAL* *app* 1.0.0 → 1.0.1 needs a person\n\
-             the site was changed by someone else\n`{id}` fact 10"
+             the site was changed by someone else\n\
+             `bowline retry {id}` goes on, `bowline resolve {id} --now-at TAG` ends it\n\
+             `{id}` fact 10"
         ),
     ];
     assert_eq!(told, expected);

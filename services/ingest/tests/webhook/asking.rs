@@ -28,6 +28,7 @@ async fn listed(ingest: &Ingest, count: usize) -> anyhow::Result<Vec<UpgradeView
         let request = ListRequest {
             include_ended: true,
             limit: 0,
+            ..ListRequest::default()
         };
         let upgrades = ingest
             .grpc()
@@ -98,6 +99,7 @@ async fn an_upgrade_is_found_by_any_beginning_that_is_its_own() -> anyhow::Resul
     let few = ListRequest {
         include_ended: true,
         limit: 3,
+        ..ListRequest::default()
     };
     assert_eq!(grpc.list(few).await?.into_inner().upgrades.len(), 3);
     Ok(())
@@ -158,9 +160,11 @@ async fn a_person_is_let_in_as_a_webhook_is() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn without_nats_a_person_is_told_to_come_back() -> anyhow::Result<()> {
+async fn without_nats_and_disk_a_person_is_told_to_come_back() -> anyhow::Result<()> {
     let mut ingest = Ingest::with(|settings| {
         settings.ingest.nats_wait = std::time::Duration::from_secs(1);
+        // No folder can be made in a file.
+        settings.data_dir = settings.ingest.secret_file.clone().unwrap_or_default();
     })
     .await?;
     ingest.nats.kill().await?;
@@ -172,5 +176,6 @@ async fn without_nats_a_person_is_told_to_come_back() -> anyhow::Result<()> {
         .context("let in")?;
     assert_eq!(status.code(), Code::Unavailable);
     assert!(status.message().contains("NATS"), "{status}");
+    assert!(status.message().contains("failed to open"), "{status}");
     Ok(())
 }

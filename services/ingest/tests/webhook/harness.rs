@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use bus::{Clock, History, JetStream, Log, SystemClock};
 use job::{Body, Phase, UpgradeId};
-use runtime::Settings;
+use runtime::{Health, Settings};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::nats::NatsServer;
@@ -71,7 +71,8 @@ pub(crate) struct Ingest {
     pub(crate) slack: Slack,
     pub(crate) clock: Moved,
     pub(crate) client: reqwest::Client,
-    settings: Settings,
+    pub(crate) health: Health,
+    pub(crate) settings: Settings,
     running: Vec<Running>,
     _dir: TempDir,
 }
@@ -107,6 +108,7 @@ impl Ingest {
             slack,
             clock,
             client: reqwest::Client::builder().timeout(LIMIT).build()?,
+            health: Health::default(),
             settings,
             running: Vec::new(),
             _dir: dir,
@@ -127,6 +129,7 @@ impl Ingest {
         let mut settings = self.settings.clone();
         settings.ingest.listen = free_address()?;
         settings.ingest.grpc_listen = free_address()?;
+        settings.data_dir = settings.data_dir.join("replica");
         let started = self.launch(settings).await?;
         self.running.push(started);
         Ok(())
@@ -136,7 +139,9 @@ impl Ingest {
         let stop = CancellationToken::new();
         let log: Arc<dyn Log> = Arc::<JetStream>::clone(&self.log);
         let (grpc, stopped) = (settings.ingest.grpc_listen, stop.clone());
-        let running = tokio::spawn(async move { ingest::run(&settings, log, stopped).await });
+        let health = self.health.clone();
+        let running =
+            tokio::spawn(async move { ingest::run(&settings, log, health, stopped).await });
         let deadline = Instant::now() + LIMIT;
         while tokio::net::TcpStream::connect(grpc).await.is_err() {
             if running.is_finished() || Instant::now() > deadline {
@@ -250,6 +255,7 @@ pub(crate) fn settings(dir: &TempDir) -> anyhow::Result<Settings> {
         ..Settings::default()
     };
     settings.repository.name = "acme/infra".to_owned();
+    settings.data_dir = dir.path().join("data");
     settings.ingest.secret_file = Some(secret_file);
     settings.ingest.listen = free_address()?;
     settings.ingest.grpc_listen = free_address()?;

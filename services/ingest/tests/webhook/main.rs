@@ -2,8 +2,12 @@
 
 mod announcing;
 mod asking;
+mod controls;
 mod harness;
+mod looking;
 mod plans;
 mod rate;
 mod receiving;
+mod spooling;
 mod starting;
+mod wishing;

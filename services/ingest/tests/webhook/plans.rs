@@ -40,6 +40,7 @@ pub(crate) fn plan(level: Level, reason: &str, steps: &[&str]) -> Plan {
         summary: String::new(),
         releases: 1,
         source_url: String::new(),
+        monitors: None,
     }
 }
 

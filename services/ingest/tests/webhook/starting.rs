@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use bus::JetStream;
-use runtime::Settings;
+use runtime::{Health, Settings};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +15,8 @@ async fn fault(settings: &Settings) -> anyhow::Result<String> {
     runtime::tls::install();
     // Nobody listens there; ingest starts all the same.
     let log = JetStream::connect("nats://127.0.0.1:1", runtime::bus_settings(settings)).await?;
-    let running = ingest::run(settings, Arc::new(log), CancellationToken::new());
+    let (health, stop) = (Health::default(), CancellationToken::new());
+    let running = ingest::run(settings, Arc::new(log), health, stop);
     let ended = tokio::time::timeout(LIMIT, running).await?;
     Ok(ended
         .err()

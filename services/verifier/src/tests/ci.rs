@@ -7,7 +7,7 @@ use testkit::woodpecker::{Outcome, Policy, State};
 
 use super::stage::{Stage, TIMEOUT, repository};
 use crate::ports::{Ci as _, Unknown};
-use crate::{Repository, Woodpecker};
+use crate::{CheckError, Repository, Woodpecker};
 
 fn at_once(outcome: Outcome) -> Policy {
     Policy::Auto {
@@ -109,6 +109,98 @@ async fn a_superseded_run_is_waited_for_and_then_the_newer_one_counts() {
 }
 
 #[tokio::test]
+async fn an_old_server_does_not_say_what_superseded_a_run() {
+    let mut stage = Stage::new();
+    stage.ci.old();
+    stage.ci.agent_stop_takes(Duration::ZERO);
+    stage.push().await;
+    assert!(stage.ci.set_running("a"));
+    stage.ci.add_finished("x", "release", "push");
+    stage.ci.push("b", "master", "another's");
+    let green = [("default", State::Success), ("lint", State::Success)];
+    assert!(stage.ci.finish("b", &green));
+    let passed = stage.until("the newer run counts", |_| true).await;
+    assert!(
+        matches!(&passed, Body::CiPassed(run) if run.number == 3),
+        "{passed:?}"
+    );
+}
+
+/// Ours was superseded by `b`, which changed this, was green and did not bring our version.
+async fn replaced_in_vain(changed: &str) -> Stage {
+    let mut stage = Stage::with(1, |plan| {
+        plan.steps[0].sites.push(job::Site {
+            path: "stacks/app/main.tf".to_owned(),
+            address: "app.image".to_owned(),
+            before: "1".to_owned(),
+            after: "2".to_owned(),
+        });
+    });
+    stage.ci.agent_stop_takes(Duration::ZERO);
+    stage.push().await;
+    assert!(stage.ci.set_running("a"));
+    stage.ci.push("b", "master", "another's");
+    stage.ci.changed("b", &[changed]);
+    let green = [("default", State::Success), ("lint", State::Success)];
+    assert!(stage.ci.finish("b", &green));
+    let passed = stage.until("the newer run counts", |_| true).await;
+    assert!(matches!(&passed, Body::CiPassed(run) if run.number == 2));
+    stage.advance(101);
+    stage
+}
+
+#[tokio::test]
+async fn a_run_that_was_replaced_in_vain_is_started_again_once() {
+    let mut stage = replaced_in_vain("README.md").await;
+    let again = Some(Body::CiRestarting { number: 1 });
+    assert_eq!(stage.tick().await, again);
+    assert_eq!(stage.phase(), Phase::Pushed);
+    stage.ci.set_policy(at_once(Outcome::Success));
+    assert_eq!(stage.tick().await, None);
+    let passed = stage.tick().await;
+    assert!(
+        matches!(&passed, Some(Body::CiPassed(run)) if run.number == 3),
+        "{passed:?}"
+    );
+    let parents: Vec<u64> = stage.ci.runs().iter().map(|run| run.parent).collect();
+    assert_eq!(parents, [0, 0, 1]);
+    // It was our own that changed nothing now.
+    stage.advance(101);
+    let body = stage.tick().await;
+    assert!(
+        matches!(
+            &body,
+            Some(Body::RollbackRequested {
+                cause: Cause::NotApplied,
+                ..
+            })
+        ),
+        "{body:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_run_is_not_started_again_over_a_later_change_or_a_filter() {
+    let mut stage = replaced_in_vain("stacks/app/variables.tf").await;
+    let body = stage.tick().await;
+    assert!(
+        matches!(&body, Some(Body::Stuck(why)) if why.starts_with("not applied")),
+        "{body:?}"
+    );
+    let mut stage = replaced_in_vain("README.md").await;
+    assert!(matches!(
+        stage.tick().await,
+        Some(Body::CiRestarting { .. })
+    ));
+    stage.ci.filter_next_restarts(1);
+    let body = stage.tick().await;
+    assert!(
+        matches!(&body, Some(Body::Stuck(why)) if why.ends_with("no workflow matches")),
+        "{body:?}"
+    );
+}
+
+#[tokio::test]
 async fn our_own_green_run_that_changes_nothing_is_undone_after_the_settle_time() {
     let mut stage = Stage::new();
     stage.ci.set_policy(at_once(Outcome::Success));
@@ -190,7 +282,7 @@ async fn an_answer_that_cannot_be_read_is_unknown_and_says_why() {
     };
     let unknown = |text: &str| Err(Unknown(text.to_owned()));
     assert_eq!(ask(|_| ()).await, Ok(0));
-    let refused = "CI refused the token (401): check it";
+    let refused = "CI refused the token (401): check `ci.token_file` or `BOWLINE_SECRET_CI_TOKEN`";
     assert_eq!(
         ask(|r| r.token = Secret::new("wrong")).await,
         unknown(refused)
@@ -214,6 +306,46 @@ async fn an_answer_that_cannot_be_read_is_unknown_and_says_why() {
         "{away:?}"
     );
     assert_eq!(client(|_| ()).pipeline("r", 99).await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_wrong_token_is_refused_at_the_start_and_whatever_else_is_only_unknown() {
+    let ci = testkit::woodpecker::Woodpecker::start("acme/infra").unwrap();
+    crate::choose_cryptography();
+    let check = async |change: fn(&mut Repository)| {
+        let mut repository = repository(&ci);
+        change(&mut repository);
+        let repositories = BTreeMap::from([("r".to_owned(), repository)]);
+        let ci = Woodpecker::new(repositories, TIMEOUT).unwrap();
+        match ci.check().await {
+            Ok(()) => "good",
+            Err(CheckError::Refused(_)) => "refused",
+            Err(CheckError::Unknown(_)) => "unknown",
+        }
+    };
+    assert_eq!(check(|_| ()).await, "good");
+    assert_eq!(check(|r| r.token = Secret::new("wrong")).await, "refused");
+    ci.fail_next(403, 1);
+    assert_eq!(check(|_| ()).await, "refused");
+    assert_eq!(check(|r| r.name = "acme/other".to_owned()).await, "unknown");
+    assert_eq!(
+        check(|r| r.url = "http://127.0.0.1:9".to_owned()).await,
+        "unknown"
+    );
+    ci.fail_next(500, 1);
+    assert_eq!(check(|_| ()).await, "unknown");
+    ci.html_next(1);
+    assert_eq!(check(|_| ()).await, "unknown");
+}
+
+#[tokio::test]
+async fn a_token_that_expires_is_unknown_and_no_failure() {
+    let mut stage = Stage::new();
+    stage.ci.set_policy(at_once(Outcome::Success));
+    stage.push().await;
+    stage.ci.fail_next(401, 1);
+    assert_eq!(stage.tick().await, None);
+    assert!(matches!(stage.tick().await, Some(Body::CiPassed(_))));
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use runtime::Secret;
 use testkit::http::Site;
 use testkit::kubernetes::{Cluster, Kind, Workload};
 
-use crate::{Http, Kubernetes, Repository, Times, Verifier, Woodpecker};
+use crate::{Eyes, Http, Kubernetes, Kuma, KumaAddress, Repository, Times, Verifier, Woodpecker};
 
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -22,6 +22,7 @@ pub(super) struct Stage {
     pub(super) ci: testkit::woodpecker::Woodpecker,
     pub(super) cluster: Cluster,
     pub(super) site: Site,
+    pub(super) kuma: testkit::kuma::Kuma,
     verifier: Verifier,
     ahead_ms: Arc<AtomicI64>,
     facts: Vec<Fact>,
@@ -35,6 +36,7 @@ pub(super) fn repository(ci: &testkit::woodpecker::Woodpecker) -> Repository {
         token: Secret::new(ci.token()),
         branch: "master".to_owned(),
         workflow: "default".to_owned(),
+        may_restart: true,
     }
 }
 
@@ -81,6 +83,7 @@ pub(super) fn plan(http: Vec<String>) -> Plan {
         summary: String::new(),
         releases: 1,
         source_url: String::new(),
+        monitors: None,
     }
 }
 
@@ -104,11 +107,26 @@ impl Stage {
         let ahead = Arc::clone(&ahead_ms);
         let repositories = BTreeMap::from([("acme/infra".to_owned(), repository(&ci))]);
         let clusters = BTreeMap::from([("home".to_owned(), Some(cluster.url()))]);
+        let kuma = testkit::kuma::Kuma::start().unwrap();
+        let now_ms: Arc<dyn Fn() -> i64 + Send + Sync> =
+            Arc::new(move || now_ms() + ahead.load(Ordering::SeqCst));
+        let address = KumaAddress {
+            url: kuma.url(),
+            status_page: Some(kuma.slug().to_owned()),
+            api_key: None,
+            poll: Duration::ZERO,
+            timeout: TIMEOUT,
+        };
+        let monitoring = Kuma::new(address, Arc::clone(&now_ms)).unwrap();
         let verifier = Verifier::new(
-            Arc::new(Woodpecker::new(repositories, TIMEOUT).unwrap()),
-            Arc::new(Kubernetes::new(clusters, TIMEOUT)),
-            Arc::new(Http::new(TIMEOUT).unwrap()),
-            Arc::new(move || now_ms() + ahead.load(Ordering::SeqCst)),
+            Eyes {
+                ci: Arc::new(Woodpecker::new(repositories, TIMEOUT).unwrap()),
+                cluster: Arc::new(Kubernetes::new(clusters, TIMEOUT)),
+                probe: Arc::new(Http::new(TIMEOUT).unwrap()),
+                monitoring: Some(Arc::new(monitoring)),
+                turns: None,
+                now_ms,
+            },
             Times::default(),
         );
         let mut plan = plan(vec![site.url()]);
@@ -118,6 +136,7 @@ impl Stage {
             ci,
             cluster,
             site,
+            kuma,
             verifier,
             ahead_ms,
             facts: Vec::new(),
@@ -137,6 +156,7 @@ impl Stage {
             lift_fence: false,
             parent: None,
             service: None,
+            by: String::new(),
         }));
         stage.say(Body::Admitted);
         stage.say(Body::Planned(plan));
@@ -158,6 +178,7 @@ impl Stage {
                 n,
                 next: Owner::None,
                 fact: fact.clone(),
+                traceparent: None,
             })
             .collect();
         History {

@@ -15,7 +15,7 @@ pub(super) async fn eventually(pass: impl Fn() -> bool) {
 }
 
 /// Pushed, green and live; not healthy yet.
-async fn applied(stage: &mut Stage) {
+pub(super) async fn applied(stage: &mut Stage) {
     let after = Duration::ZERO;
     stage.ci.set_policy(Policy::Auto {
         outcome: Outcome::Success,
@@ -27,13 +27,21 @@ async fn applied(stage: &mut Stage) {
     assert!(matches!(stage.tick().await, Some(Body::Applied { .. })));
 }
 
-async fn healthy(stage: &mut Stage) {
+fn observed(seconds: u32) -> Body {
+    Body::Observed {
+        seconds,
+        paused: 0,
+        why: String::new(),
+    }
+}
+
+pub(super) async fn healthy(stage: &mut Stage) {
     stage
         .until("healthy", |body| matches!(body, Body::HealthySince { .. }))
         .await;
 }
 
-fn unhealthy(body: &Body) -> bool {
+pub(super) fn unhealthy(body: &Body) -> bool {
     matches!(
         body,
         Body::RollbackRequested {
@@ -50,7 +58,7 @@ async fn a_healthy_upgrade_succeeds_after_its_window_and_reports_what_was_seen()
     healthy(&mut stage).await;
     assert_eq!(stage.tick().await, None);
     stage.advance(60);
-    assert_eq!(stage.tick().await, Some(Body::Observed { seconds: 60 }));
+    assert_eq!(stage.tick().await, Some(observed(60)));
     stage.advance(59);
     assert_eq!(stage.tick().await, None);
     stage.advance(2);
@@ -73,9 +81,9 @@ async fn time_that_nobody_watched_does_not_count() {
     applied(&mut stage).await;
     healthy(&mut stage).await;
     stage.advance(3600);
-    assert_eq!(stage.tick().await, Some(Body::Observed { seconds: 0 }));
+    assert_eq!(stage.tick().await, Some(observed(0)));
     stage.advance(60);
-    assert_eq!(stage.tick().await, Some(Body::Observed { seconds: 60 }));
+    assert_eq!(stage.tick().await, Some(observed(60)));
 }
 
 #[tokio::test]
@@ -187,7 +195,13 @@ async fn an_unreachable_cluster_is_waited_for_and_after_an_hour_a_person_is_aske
     stage.cluster.unavailable(false);
     let seen = stage.tick().await;
     assert!(
-        matches!(seen, Some(Body::Observed { seconds: 15..=20 })),
+        matches!(
+            seen,
+            Some(Body::Observed {
+                seconds: 15..=20,
+                ..
+            })
+        ),
         "{seen:?}"
     );
     stage.cluster.unavailable(true);
@@ -198,10 +212,100 @@ async fn an_unreachable_cluster_is_waited_for_and_after_an_hour_a_person_is_aske
     assert!(stuck, "{body:?}");
 }
 
+fn paused(body: &Body) -> Option<(u32, &str)> {
+    match body {
+        Body::Observed { paused, why, .. } => Some((*paused, why)),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_reboots_stops_the_window_and_nothing_is_undone() {
+    let mut stage = Stage::new();
+    applied(&mut stage).await;
+    healthy(&mut stage).await;
+    stage.advance(60);
+    assert_eq!(stage.tick().await, Some(observed(60)));
+    stage.cluster.reboot(Duration::from_secs(3600));
+    let body = stage.tick().await.unwrap();
+    assert_eq!(paused(&body), Some((0, "node node-1 is not ready")));
+    stage.advance(60);
+    let body = stage.tick().await.unwrap();
+    assert_eq!(paused(&body), Some((60, "node node-1 is not ready")));
+    let state = stage.history().state;
+    assert_eq!((state.observed_seconds, state.paused_seconds), (60, 60));
+    assert!(state.pausing && state.failing_since.is_none());
+    // Ninety minutes in which nobody looks are no pause, and an hour of pauses in all is enough.
+    stage.advance(5400);
+    assert_eq!(
+        paused(&stage.tick().await.unwrap()).map(|(s, _)| s),
+        Some(0)
+    );
+    let mut facts = Vec::new();
+    for _ in 0..59 {
+        stage.advance(60);
+        facts.push(stage.tick().await.unwrap());
+    }
+    let last = facts.pop();
+    let stuck = matches!(&last, Some(Body::Stuck(why)) if why.starts_with("could not be verified"));
+    assert!(stuck, "{last:?}");
+    assert!(facts.iter().all(|fact| paused(fact).is_some()), "{facts:?}");
+}
+
+#[tokio::test]
+async fn pods_that_a_reboot_restarted_begin_their_window_anew() {
+    let mut stage = Stage::new();
+    applied(&mut stage).await;
+    healthy(&mut stage).await;
+    stage.advance(60);
+    assert_eq!(stage.tick().await, Some(observed(60)));
+    stage.cluster.reboot(Duration::from_millis(1500));
+    let body = stage.tick().await.unwrap();
+    assert!(paused(&body).is_some(), "{body:?}");
+    healthy(&mut stage).await;
+    assert_eq!(stage.history().state.observed_seconds, 0);
+    stage.advance(60);
+    assert_eq!(stage.tick().await, Some(observed(60)));
+    stage.advance(61);
+    let body = stage.tick().await;
+    assert!(matches!(&body, Some(Body::Succeeded { .. })), "{body:?}");
+}
+
+#[tokio::test]
+async fn without_the_right_to_see_nodes_the_other_services_tell() {
+    let mut stage = Stage::new();
+    stage.cluster.forbid("list", "nodes");
+    for name in ["a", "b", "c"] {
+        let images = [("app", "acme/other:1")];
+        stage
+            .cluster
+            .add_deployment("web", name, &[("app", name)], &images);
+    }
+    applied(&mut stage).await;
+    healthy(&mut stage).await;
+    stage.cluster.reboot(Duration::from_secs(3600));
+    let body = stage.tick().await.unwrap();
+    let why = "3 of 3 other Deployments have fallen ill as well";
+    assert_eq!(paused(&body), Some((0, why)), "{body:?}");
+    // Without either, what is seen is judged.
+    let mut stage = Stage::new();
+    stage.cluster.forbid("list", "nodes");
+    stage.cluster.forbid("list", "deployments");
+    applied(&mut stage).await;
+    healthy(&mut stage).await;
+    stage.cluster.reboot(Duration::from_secs(3600));
+    assert!(matches!(
+        stage.tick().await,
+        Some(Body::FailingSince { .. })
+    ));
+}
+
 #[tokio::test]
 async fn a_service_that_is_unhealthy_before_is_left_alone() {
     let mut stage = Stage::new();
     stage.site.answer(503);
+    // One bad answer may be chance.
+    assert_eq!(stage.tick().await, None);
     let Some(Body::Aborted {
         at,
         why,
@@ -221,6 +325,15 @@ async fn a_service_that_is_unhealthy_before_is_left_alone() {
 
     let mut stage = Stage::with(1, |plan| plan.policy.allow_unhealthy_before = true);
     stage.site.answer(503);
+    assert!(matches!(stage.tick().await, Some(Body::Baselined(_))));
+}
+
+#[tokio::test]
+async fn one_bad_answer_before_the_push_is_asked_again() {
+    let mut stage = Stage::new();
+    stage.site.answer(503);
+    assert_eq!(stage.tick().await, None);
+    stage.site.answer(200);
     assert!(matches!(stage.tick().await, Some(Body::Baselined(_))));
 }
 

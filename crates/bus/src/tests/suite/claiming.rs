@@ -251,7 +251,7 @@ pub(in crate::tests) async fn many_newcomers_at_once_get_exactly_the_places_ther
 
     // One that ends without having started gives its place to the head of the queue.
     let ended = log.read(&admission.admitted[2]).await.unwrap().unwrap();
-    let end = Body::Skipped(SkipReason::NotFound);
+    let end = Body::Skipped(SkipReason::AlreadyThere);
     log.append(&ended.id, Some(&ended), end).await.unwrap();
     let next = admit(log, "infra", settings, None).await.unwrap();
     assert_eq!(next.admitted.last(), admission.held.first());

@@ -1,10 +1,12 @@
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
 
 use super::Bench;
 use crate::tests::sample::{id, requested, written};
 use crate::tests::until::until;
-use crate::{Bucket, Lease, PutError};
+use crate::{Bucket, Lease, Limits, Pause, PutError, Scope};
 
 const KEY: &str = "slot.infra/home/redis";
 const TTL: Duration = Duration::from_secs(1);
@@ -113,6 +115,7 @@ pub(in crate::tests) async fn a_lease_that_is_renewed_lasts(bench: &dyn Bench) {
             began.elapsed()
         );
         assert!(log_has(&*log).await);
+        sleep(TTL / 20).await;
     }
 }
 
@@ -148,4 +151,69 @@ pub(in crate::tests) async fn an_archived_upgrade_leaves_its_summary(bench: &dyn
         log.read(&kept.id).await.unwrap().unwrap().entries,
         kept.entries
     );
+}
+
+pub(in crate::tests) async fn a_pause_is_in_force_until_it_is_ended(bench: &dyn Bench) {
+    let log = bench.log();
+    let log = log.as_ref();
+    let pause = |scope: Scope, by: &str| Pause {
+        scope,
+        by: by.into(),
+        why: "a holiday".into(),
+        at_ms: 7,
+    };
+    let service = Scope::Service {
+        repository: "infra".into(),
+        service: "redis".into(),
+    };
+    assert_eq!(crate::pauses(log).await.unwrap(), []);
+    assert!(!crate::resume(log, &Scope::All).await.unwrap());
+    let of_service = pause(service.clone(), "alice");
+    crate::pause(log, &of_service).await.unwrap();
+    crate::pause(log, &pause(Scope::All, "bob")).await.unwrap();
+    // The newest word counts.
+    let of_all = pause(Scope::All, "carol");
+    crate::pause(log, &of_all).await.unwrap();
+    crate::set_limits(
+        log,
+        "infra",
+        Limits {
+            max: Some(9),
+            window_seconds: None,
+        },
+    )
+    .await
+    .unwrap();
+    let all = crate::pauses(log).await.unwrap();
+    assert_eq!(all, [of_all, of_service.clone()], "the widest first");
+    assert!(crate::resume(log, &Scope::All).await.unwrap());
+    assert_eq!(crate::pauses(log).await.unwrap(), [of_service]);
+    assert!(crate::resume(log, &service).await.unwrap());
+    assert_eq!(crate::pauses(log).await.unwrap(), []);
+}
+
+pub(in crate::tests) async fn limits_are_changed_one_by_one_and_forgotten_together(
+    bench: &dyn Bench,
+) {
+    let log = bench.log();
+    let log = log.as_ref();
+    let limits = |max, window_seconds| Limits {
+        max,
+        window_seconds,
+    };
+    for (wanted, expected) in [
+        (limits(Some(9), None), limits(Some(9), None)),
+        (limits(None, Some(60)), limits(Some(9), Some(60))),
+        (limits(Some(3), None), limits(Some(3), Some(60))),
+    ] {
+        crate::set_limits(log, "acme/infra", wanted).await.unwrap();
+        assert_eq!(crate::limits(log, "acme/infra").await.unwrap(), expected);
+    }
+    let other = crate::limits(log, "infra").await.unwrap();
+    assert_eq!(other, Limits::default(), "of another repository");
+    for _ in 0..2 {
+        crate::forget_limits(log, "acme/infra").await.unwrap();
+        let left = crate::limits(log, "acme/infra").await.unwrap();
+        assert_eq!(left, Limits::default());
+    }
 }

@@ -1,0 +1,82 @@
+//! The commands that ask a running Bowline: the real binary against a server that answers as told.
+#![expect(clippy::unwrap_used, reason = "a test may end like this")]
+
+mod asking;
+mod bulk;
+mod errors;
+mod stub;
+mod watching;
+mod wishes;
+
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+use stub::Stub;
+
+/// What the program said.
+#[derive(Debug, PartialEq, Eq)]
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Said {
+        Said {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+impl Said {
+    /// The answer, if it went well.
+    #[track_caller]
+    fn answer(self) -> String {
+        assert_eq!((self.code, self.err.as_str()), (Some(0), ""), "{self:?}");
+        self.out
+    }
+
+    /// The answer as JSON, if it went well.
+    #[track_caller]
+    fn json(self) -> serde_json::Value {
+        serde_json::from_str(&self.answer()).unwrap()
+    }
+}
+
+/// The program with these arguments, without anything of this machine's environment.
+fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bowline"));
+    command
+        .env_clear()
+        .env("TZ", "UTC")
+        .env("USER", "vera")
+        .args(arguments)
+        .stdin(Stdio::null());
+    command
+}
+
+fn bowline(stub: &Stub, arguments: &[&str]) -> Said {
+    let mut command = program(arguments);
+    command.env("BOWLINE_SERVER", stub.url());
+    command.output().unwrap().into()
+}
+
+fn bowline_with_input(stub: &Stub, arguments: &[&str], input: &str) -> Said {
+    let mut child = program(arguments)
+        .env("BOWLINE_SERVER", stub.url())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
+    child.wait_with_output().unwrap().into()
+}

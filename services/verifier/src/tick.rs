@@ -1,0 +1,236 @@
+//! One tick of a health window: look, ask around if something is wrong, and say what follows.
+
+use std::collections::BTreeMap;
+
+use bus::History;
+use job::{Body, Cause, Plan};
+
+use crate::applied::Look;
+use crate::health::{Health, Open};
+use crate::look::{check, passed, report};
+use crate::monitors::{self, Said, Since};
+use crate::ports::{Reading, Unknown};
+use crate::surroundings;
+use crate::watch::{self, Tick, Window};
+use crate::work::{Next, Verifier, ms, seconds, wanted};
+
+impl Verifier {
+    pub(crate) async fn watch(&self, history: &History, plan: &Plan) -> Next {
+        let state = &history.state;
+        let undo = state.phase.is_undo();
+        let tag = wanted(state, plan);
+        let (looks, http, reading) =
+            futures::join!(self.look(plan), self.probe(plan), self.monitors(plan));
+        let now_ms = (self.eyes.now_ms)();
+        let remembered = self.memory.get(&state.id);
+        let known_here = remembered.is_some();
+        let mut seen = remembered.unwrap_or_default();
+        seen.touched_ms = now_ms;
+        let open = state.healthy_since_ms.map(|since_ms| {
+            if seen
+                .restarts
+                .as_ref()
+                .is_none_or(|(at_ms, _)| *at_ms != since_ms)
+            {
+                seen.restarts = Some((since_ms, restarts(&looks)));
+            }
+            Open {
+                since_ms,
+                restarts: seen.restarts.as_ref().map(|(_, restarts)| restarts),
+            }
+        });
+        if let (Some(since_ms), Some(Ok(reading))) = (state.healthy_since_ms, &reading)
+            && reading.at_ms >= since_ms
+            && seen
+                .monitors
+                .as_ref()
+                .is_none_or(|(at_ms, _)| *at_ms != since_ms)
+        {
+            seen.monitors = Some((since_ms, std::sync::Arc::clone(reading)));
+        }
+        let said = reading.map(|reading| {
+            let first = seen.monitors.as_ref().map(|(_, reading)| reading.as_ref());
+            self.judge_monitors(
+                history,
+                plan,
+                &reading.as_deref().map_err(Clone::clone),
+                first,
+            )
+        });
+        let all = |open| judged(check(&looks, &http, state, tag, open), said.as_ref());
+        let mut checked = all(open);
+        let mut excuse = None;
+        if checked.as_ref().is_ok_and(|health| !health.is_good()) {
+            excuse = self.excuse(history, plan, now_ms).await;
+        }
+        if excuse.is_some() && all(None) == Ok(Health::Good) {
+            // Only restarts are left of it: the window begins anew.
+            if state.healthy_since_ms.is_some() {
+                return Ok(Body::HealthySince { since_ms: now_ms });
+            }
+            excuse = None;
+            checked = Ok(Health::Good);
+        }
+        let window = Window {
+            now_ms,
+            length_ms: seconds(if undo {
+                plan.windows.undo_seconds
+            } else {
+                plan.windows.forward_seconds
+            }),
+            extra_ms: said.as_ref().map_or(0, |said| said.wait_ms),
+            settle_ms: seconds(plan.limits.settle_seconds),
+            interval_ms: ms(self.times.interval),
+            observed_every_ms: ms(self.times.observed_every),
+            unknown_limit_ms: ms(self.times.unknown_limit),
+            healthy_since_ms: state.healthy_since_ms,
+            failing_since_ms: state.failing_since.as_ref().map(|(since_ms, _)| *since_ms),
+            observed_ms: seconds(state.observed_seconds),
+            pausing: state.pausing,
+            paused_ms: seconds(state.paused_seconds),
+            watched_ms: state.watched_ms,
+            recoveries: recoveries(history),
+            unknown_since_ms: seen.unknown_since_ms,
+            known_here,
+        };
+        seen.unknown_since_ms = match &checked {
+            Ok(_) => None,
+            Err(unknown) => {
+                tracing::warn!(upgrade = %state.id, %unknown, "health could not be seen");
+                seen.unknown_since_ms.or(Some(now_ms))
+            }
+        };
+        self.memory.put(&state.id, seen);
+        let tick = match excuse {
+            Some(why) => {
+                tracing::warn!(upgrade = %state.id, why, "the window stands still");
+                watch::pause(why, &window)
+            }
+            None => watch::decide(checked, &window),
+        };
+        let answer = match tick {
+            Tick::Wait(wait) => return Err(wait),
+            Tick::Healthy => return Ok(Body::HealthySince { since_ms: now_ms }),
+            Tick::Failing(evidence) => {
+                return Ok(Body::FailingSince {
+                    since_ms: now_ms,
+                    evidence,
+                });
+            }
+            Tick::Observed(seconds) => return Ok(observed(seconds, 0, String::new())),
+            Tick::Paused {
+                seconds,
+                paused,
+                why,
+            } => return Ok(observed(seconds, paused, why)),
+            Tick::Passed => {
+                let monitors = said.map(|said| said.lines).unwrap_or_default();
+                passed(
+                    state,
+                    plan,
+                    report(state, &looks, &http, &monitors, &window),
+                )
+            }
+            Tick::Failed(evidence) if undo => {
+                Body::Stuck(format!("the rollback did not become healthy: {evidence}"))
+            }
+            Tick::Failed(evidence) => Body::RollbackRequested {
+                cause: Cause::Unhealthy,
+                evidence,
+            },
+            Tick::Lost(why) => Body::Stuck(format!("could not be verified: {why}")),
+        };
+        self.memory.forget(&state.id);
+        Ok(answer)
+    }
+
+    fn judge_monitors(
+        &self,
+        history: &History,
+        plan: &Plan,
+        reading: &Result<&Reading, Unknown>,
+        first: Option<&Reading>,
+    ) -> Said {
+        let none = BTreeMap::new();
+        let before = history.state.baseline.as_ref();
+        let since = Since {
+            live_ms: live_since(history),
+            healthy_ms: history.state.healthy_since_ms,
+            first,
+            interval_ms: ms(self.times.monitor_interval),
+            wait_at_most_ms: ms(self.times.monitor_wait),
+        };
+        monitors::judge(
+            reading,
+            &plan.monitors.clone().unwrap_or_default(),
+            &plan.service,
+            before.map_or(&none, |before| &before.monitors),
+            since,
+        )
+    }
+
+    /// Why what is wrong may not be the upgrade's doing.
+    async fn excuse(&self, history: &History, plan: &Plan, now_ms: i64) -> Option<String> {
+        let state = &history.state;
+        let pushed = if state.phase.is_undo() {
+            state.reverted.as_ref().map(|(_, at_ms)| *at_ms)
+        } else {
+            state.pushed.as_ref().map(|(_, at_ms)| *at_ms)
+        };
+        let around = self.eyes.cluster.surroundings(&plan.cluster).await;
+        let settle_ms = seconds(plan.limits.settle_seconds);
+        surroundings::excuse(&around, &plan.targets, pushed?, now_ms, settle_ms)
+    }
+}
+
+fn judged(health: Result<Health, Unknown>, said: Option<&Said>) -> Result<Health, Unknown> {
+    match said {
+        Some(said) => health.map(|health| health.and(said.health.clone())),
+        None => health,
+    }
+}
+
+fn observed(seconds: u32, paused: u32, why: String) -> Body {
+    Body::Observed {
+        seconds,
+        paused,
+        why,
+    }
+}
+
+fn restarts(looks: &[Look<'_>]) -> BTreeMap<String, u32> {
+    let workloads = looks
+        .iter()
+        .filter_map(|look| look.workload.as_ref().ok()?.as_ref());
+    workloads
+        .flat_map(|workload| &workload.pods)
+        .map(|pod| (pod.uid.clone(), pod.restarts))
+        .collect()
+}
+
+/// How often it became healthy since the version is live.
+fn recoveries(history: &History) -> usize {
+    let facts = history.entries.iter().rev().map(|entry| &entry.fact.body);
+    facts
+        .take_while(|body| !matches!(body, Body::Applied { .. } | Body::RetryRequested { .. }))
+        .filter(|body| matches!(body, Body::HealthySince { .. }))
+        .count()
+}
+
+/// When the version was healthy in the cluster for the first time, or stood still last after that:
+/// what a monitor said before speaks of the rollout, or of the pause.
+fn live_since(history: &History) -> Option<i64> {
+    let watched = history.entries.iter().rev().map(|entry| &entry.fact);
+    let mut since_ms = None;
+    for fact in watched {
+        match &fact.body {
+            Body::Applied { .. } | Body::RetryRequested { .. } => break,
+            Body::Observed { paused, why, .. } if *paused > 0 || !why.is_empty() => {
+                return Some(fact.at_ms);
+            }
+            Body::HealthySince { since_ms: at_ms } => since_ms = Some(*at_ms),
+            _ => {}
+        }
+    }
+    since_ms
+}

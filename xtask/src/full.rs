@@ -1,0 +1,33 @@
+//! `cargo xtask full`: everything, with the tests that take too long for every change.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::suites::{self, Suite};
+use crate::{manifests, shell, test};
+
+/// Runs all suites.
+pub(crate) fn run(root: &Path) -> Result<()> {
+    let mut suites = test::suites();
+    suites.push(Suite {
+        name: "manifests",
+        run: manifests::run,
+    });
+    suites.push(Suite {
+        name: "long tests",
+        run: long,
+    });
+    suites::run_all(root, &suites)
+}
+
+/// What is marked `#[ignore = "…: cargo xtask full"]`: it takes long, or needs what `manifests` has
+/// fetched.
+fn long(root: &Path) -> Result<()> {
+    if shell::succeeds(shell::cargo(root).args(["nextest", "--version"])) {
+        let arguments = ["nextest", "run", "--workspace", "--run-ignored", "only"];
+        return shell::stream(shell::cargo(root).args(arguments));
+    }
+    let arguments = ["test", "--workspace", "--all-targets", "--no-fail-fast"];
+    shell::stream(shell::cargo(root).args(arguments).args(["--", "--ignored"]))
+}
