@@ -1,10 +1,11 @@
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use bowline_tests::{LIMIT, in_changing_lab};
 use futures::future::try_join_all;
 use testkit::lab::{Lab, Options};
+use testkit::ports::Port;
 
 use crate::EBOOKS;
 
@@ -90,7 +91,8 @@ async fn an_ingest_that_starts_without_nats_is_ready_and_takes_webhooks() {
     in_changing_lab(Options::default(), async |lab| {
         lab.kill9("ingest")?;
         lab.nats.kill().await?;
-        let health = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let port = Port::reserve()?;
+        let health = port.address();
         lab.spawn_with("ingest", &[("BOWLINE_HEALTH__LISTEN", health.to_string())])?;
         let deadline = Instant::now() + LIMIT;
         loop {

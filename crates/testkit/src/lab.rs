@@ -16,7 +16,7 @@ mod up;
 mod webhook;
 
 use std::collections::HashSet;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -33,6 +33,7 @@ use crate::kubernetes::Cluster;
 use crate::kuma::Kuma;
 use crate::nats::NatsServer;
 use crate::otlp::Otlp;
+use crate::ports::Port;
 use crate::server::lock;
 use crate::slack::Slack;
 use crate::woodpecker::Woodpecker;
@@ -79,10 +80,10 @@ pub struct Lab {
     pub slack: Slack,
     /// Where traces arrive, if the options say so.
     pub otlp: Otlp,
-    health: Vec<(&'static str, SocketAddr)>,
+    health: Vec<(&'static str, Port)>,
     sites: Vec<(String, Site)>,
-    listen: SocketAddr,
-    grpc: SocketAddr,
+    listen: Port,
+    grpc: Port,
     read: Mutex<HashSet<usize>>,
     seed: String,
     dir: TempDir,
@@ -98,9 +99,9 @@ impl Lab {
         for program in programs {
             binary(program)?;
         }
-        let (listen, grpc, monitoring) = free_ports()?;
+        let (listen, grpc) = (Port::reserve()?, Port::reserve()?);
         let nats = if options.up {
-            NatsServer::elsewhere(monitoring.port())?
+            NatsServer::elsewhere()?
         } else {
             NatsServer::start().await?
         };
@@ -148,12 +149,12 @@ impl Lab {
         let mut health = Vec::new();
         if options.telemetry.is_some() {
             for service in SERVICES {
-                health.push((service, free_ports()?.0));
+                health.push((service, Port::reserve()?));
             }
         }
         let addresses = config::Addresses {
             nats: if options.up {
-                format!("[embedded]\nmonitoring = \"{monitoring}\"")
+                format!("[embedded]\nmonitoring = \"{}\"", nats.monitoring())
             } else {
                 format!("[nats]\nurl = \"{}\"", nats.url())
             },
@@ -163,8 +164,8 @@ impl Lab {
             ci: woodpecker.url(),
             kubernetes: cluster.url(),
             kuma: (kuma.url(), kuma.slug().to_owned()),
-            listen,
-            grpc,
+            listen: listen.address(),
+            grpc: grpc.address(),
             otlp: (otlp.grpc_url(), otlp.http_url()),
             sites: sites
                 .iter()
@@ -354,7 +355,7 @@ impl Lab {
     #[must_use]
     pub fn health(&self, service: &str) -> Option<SocketAddr> {
         let found = self.health.iter().find(|(name, _)| *name == service);
-        found.map(|(_, address)| *address)
+        found.map(|(_, port)| port.address())
     }
 
     /// What must never be shown: every secret that the processes were given.
@@ -620,12 +621,4 @@ fn files(git: &GitServer, stacks: &[Stack]) -> Tree {
         }
     }
     tree
-}
-
-/// Three ports nobody listens on, for processes that must keep them across restarts.
-fn free_ports() -> anyhow::Result<(SocketAddr, SocketAddr, SocketAddr)> {
-    let one = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let two = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let three = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    Ok((one.local_addr()?, two.local_addr()?, three.local_addr()?))
 }

@@ -10,6 +10,7 @@ pub mod kuma;
 pub mod lab;
 pub mod nats;
 pub mod otlp;
+pub mod ports;
 mod server;
 pub mod slack;
 pub mod woodpecker;

@@ -12,6 +12,8 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::ports::Port;
+
 /// How long a server may take from its start to its first greeting.
 const START_LIMIT: Duration = Duration::from_secs(20);
 const POLL_EVERY: Duration = Duration::from_millis(10);
@@ -25,8 +27,9 @@ const CONFIGURATION: &str = "nats.conf";
 pub struct NatsServer {
     // Declared before `dir`: the process is killed before its store is removed.
     child: Option<Child>,
-    port: u16,
-    monitoring: u16,
+    /// None if somebody else starts the server.
+    clients: Option<Port>,
+    monitoring: Port,
     environment: Vec<(String, String)>,
     dir: TempDir,
 }
@@ -37,6 +40,7 @@ impl NatsServer {
     /// temporary store.
     pub async fn start_deployed(folder: &Path, environment: &[(String, String)]) -> Result<Self> {
         let dir = TempDir::with_prefix("nats-").context("failed to create the store directory")?;
+        let (clients, monitoring) = (Port::reserve()?, Port::reserve()?);
         for entry in std::fs::read_dir(folder).context("failed to read the configuration")? {
             let path = entry?.path();
             if path
@@ -45,14 +49,15 @@ impl NatsServer {
             {
                 let text = std::fs::read_to_string(&path)?;
                 let name = path.file_name().unwrap_or_default();
-                std::fs::write(dir.path().join(name), mapped(&text, dir.path())?)?;
+                let text = mapped(&text, dir.path(), &clients, &monitoring)?;
+                std::fs::write(dir.path().join(name), text)?;
             }
         }
         let environment = environment.to_vec();
-        let (child, port, monitoring) = launch(dir.path(), &environment, None).await?;
+        let child = launch(dir.path(), &environment, &clients).await?;
         Ok(Self {
             child: Some(child),
-            port,
+            clients: Some(clients),
             monitoring,
             environment,
             dir,
@@ -67,26 +72,26 @@ impl NatsServer {
     /// As [`start`](Self::start), with another `sync_interval`; `2m` is the server's own default.
     pub async fn start_syncing(interval: &str) -> Result<Self> {
         let dir = TempDir::with_prefix("nats-").context("failed to create the store directory")?;
-        let text = configuration(dir.path(), interval);
-        // Port -1: the server chooses a free one itself and writes it to a file, without a race.
+        let (clients, monitoring) = (Port::reserve()?, Port::reserve()?);
+        let text = configuration(dir.path(), interval, &clients, &monitoring);
         std::fs::write(dir.path().join(CONFIGURATION), text)
             .context("failed to write nats.conf")?;
-        let (child, port, monitoring) = launch(dir.path(), &[], None).await?;
+        let child = launch(dir.path(), &[], &clients).await?;
         Ok(Self {
             child: Some(child),
-            port,
+            clients: Some(clients),
             monitoring,
             environment: Vec::new(),
             dir,
         })
     }
 
-    /// A server that somebody else starts and stops, with its monitoring on this port.
-    pub(crate) fn elsewhere(monitoring: u16) -> Result<Self> {
+    /// A server that somebody else starts and stops; its monitoring is to be where this one says.
+    pub(crate) fn elsewhere() -> Result<Self> {
         Ok(Self {
             child: None,
-            port: 0,
-            monitoring,
+            clients: None,
+            monitoring: Port::reserve()?,
             environment: Vec::new(),
             dir: TempDir::with_prefix("nats-")?,
         })
@@ -95,7 +100,8 @@ impl NatsServer {
     /// The address for clients, the same across restarts.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("nats://{}:{}", Ipv4Addr::LOCALHOST, self.port)
+        let port = self.clients.as_ref().map_or(0, Port::number);
+        format!("nats://{}:{port}", Ipv4Addr::LOCALHOST)
     }
 
     /// The server's process, while it runs.
@@ -104,10 +110,10 @@ impl NatsServer {
         self.child.as_ref().and_then(Child::id)
     }
 
-    /// The address of the server's own HTTP monitoring; another one after each restart.
+    /// The address of the server's own HTTP monitoring, the same across restarts.
     #[must_use]
     pub fn monitoring(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.monitoring))
+        self.monitoring.address()
     }
 
     /// What the server has logged.
@@ -125,15 +131,10 @@ impl NatsServer {
 
     /// Starts the server again on the same port and store, killing it first if it still runs.
     pub async fn restart(&mut self) -> Result<()> {
-        if self.port == 0 {
-            bail!("this server is somebody else's");
-        }
         self.kill().await?;
-        keep_port(&self.dir.path().join(CONFIGURATION), self.port)?;
-        let started = launch(self.dir.path(), &self.environment, Some(self.port));
-        let (child, _, monitoring) = started.await?;
-        self.child = Some(child);
-        self.monitoring = monitoring;
+        let clients = self.clients.as_ref();
+        let clients = clients.context("this server is somebody else's")?;
+        self.child = Some(launch(self.dir.path(), &self.environment, clients).await?);
         Ok(())
     }
 }
@@ -150,11 +151,7 @@ pub(crate) fn program() -> Result<PathBuf> {
     Ok(path)
 }
 
-async fn launch(
-    dir: &Path,
-    environment: &[(String, String)],
-    port: Option<u16>,
-) -> Result<(Child, u16, u16)> {
+async fn launch(dir: &Path, environment: &[(String, String)], clients: &Port) -> Result<Child> {
     let config = dir.join(CONFIGURATION);
     let log = dir.join("log");
     let mut child = Command::new(program()?)
@@ -167,8 +164,8 @@ async fn launch(
         .kill_on_drop(true)
         .spawn()
         .context("failed to start nats-server")?;
-    match timeout(START_LIMIT, ready(&mut child, dir, port)).await {
-        Ok(Ok((port, monitoring))) => Ok((child, port, monitoring)),
+    match timeout(START_LIMIT, ready(&mut child, clients)).await {
+        Ok(Ok(())) => Ok(child),
         Ok(Err(error)) => Err(error.context(log_of(&log))),
         Err(_) => bail!(
             "nats-server not ready within {START_LIMIT:?}\n{}",
@@ -177,13 +174,12 @@ async fn launch(
     }
 }
 
-/// On a port that the server chooses.
-fn configuration(dir: &Path, sync_interval: &str) -> String {
+fn configuration(dir: &Path, sync_interval: &str, clients: &Port, monitoring: &Port) -> String {
     let dir = dir.display();
+    let (clients, monitoring) = (clients.address(), monitoring.address());
     format!(
-        r#"listen: "127.0.0.1:-1"
-http: "127.0.0.1:-1"
-ports_file_dir: "{dir}"
+        r#"listen: "{clients}"
+http: "{monitoring}"
 log_file: "{dir}/log"
 jetstream {{
   store_dir: "{dir}/store"
@@ -196,13 +192,13 @@ jetstream {{
 }
 
 /// A deployed configuration on this machine.
-fn mapped(text: &str, dir: &Path) -> Result<String> {
+fn mapped(text: &str, dir: &Path, clients: &Port, monitoring: &Port) -> Result<String> {
     let folder = dir.display();
     let mut mapped = text.to_owned();
     if text.contains("jetstream {") {
         for (deployed, here) in [
-            ("\"0.0.0.0:4222\"", "\"127.0.0.1:-1\"".to_owned()),
-            ("\"0.0.0.0:8222\"", "\"127.0.0.1:-1\"".to_owned()),
+            ("0.0.0.0:4222", clients.address().to_string()),
+            ("0.0.0.0:8222", monitoring.address().to_string()),
             ("\"/data\"", format!("\"{folder}/store\"")),
             ("\"/var/run/nats/", format!("\"{folder}/")),
         ] {
@@ -211,17 +207,9 @@ fn mapped(text: &str, dir: &Path) -> Result<String> {
             }
             mapped = mapped.replace(deployed, &here);
         }
-        mapped = format!("ports_file_dir: \"{folder}\"\nlog_file: \"{folder}/log\"\n{mapped}");
+        mapped = format!("log_file: \"{folder}/log\"\n{mapped}");
     }
     Ok(mapped)
-}
-
-/// The next start listens where the last one did.
-fn keep_port(config: &Path, port: u16) -> Result<()> {
-    let text = std::fs::read_to_string(config)?;
-    let chosen = "listen: \"127.0.0.1:-1\"";
-    let kept = format!("listen: \"127.0.0.1:{port}\"");
-    std::fs::write(config, text.replace(chosen, &kept)).context("failed to write nats.conf")
 }
 
 fn log_of(path: &Path) -> String {
@@ -229,10 +217,8 @@ fn log_of(path: &Path) -> String {
     format!("nats-server log:\n{log}")
 }
 
-/// Waits for the ports and for a greeting that announces `JetStream`.
-async fn ready(child: &mut Child, dir: &Path, port: Option<u16>) -> Result<(u16, u16)> {
-    let pid = child.id().context("nats-server ended at once")?;
-    let ports_file = dir.join(format!("nats-server_{pid}.ports"));
+/// Waits for a greeting that announces `JetStream`.
+async fn ready(child: &mut Child, clients: &Port) -> Result<()> {
     let started = Instant::now();
     loop {
         if let Some(status) = child.try_wait()? {
@@ -241,31 +227,15 @@ async fn ready(child: &mut Child, dir: &Path, port: Option<u16>) -> Result<(u16,
                 started.elapsed()
             );
         }
-        let known = port.or_else(|| port_in(&ports_file, "nats"));
-        if let (Some(port), Some(monitoring)) = (known, port_in(&ports_file, "monitoring"))
-            && greets(port).await
-        {
-            return Ok((port, monitoring));
+        if greets(clients.address()).await {
+            return Ok(());
         }
         sleep(POLL_EVERY).await;
     }
 }
 
-fn port_in(ports_file: &Path, kind: &str) -> Option<u16> {
-    let text = std::fs::read_to_string(ports_file).ok()?;
-    let ports: serde_json::Value = serde_json::from_str(&text).ok()?;
-    ports
-        .get(kind)?
-        .get(0)?
-        .as_str()?
-        .rsplit_once(':')?
-        .1
-        .parse()
-        .ok()
-}
-
-async fn greets(port: u16) -> bool {
-    let Ok(stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await else {
+async fn greets(address: SocketAddr) -> bool {
+    let Ok(stream) = TcpStream::connect(address).await else {
         return false;
     };
     let mut line = String::new();
@@ -281,13 +251,14 @@ mod tests {
     async fn a_restarted_server_answers_on_its_old_port() {
         let mut server = NatsServer::start().await.unwrap();
         let url = server.url();
+        let address = server.clients.as_ref().unwrap().address();
 
         server.kill().await.unwrap();
-        assert!(!greets(server.port).await, "a killed server still answers");
+        assert!(!greets(address).await, "a killed server still answers");
 
         server.restart().await.unwrap();
         assert_eq!(server.url(), url);
-        assert!(greets(server.port).await);
+        assert!(greets(address).await);
     }
 
     #[tokio::test]

@@ -28,13 +28,13 @@ impl Lab {
     /// Where webhooks are posted to, secret included.
     #[must_use]
     pub fn webhook_url(&self) -> String {
-        format!("http://{}/webhook/{SECRET}", self.listen)
+        format!("http://{}/webhook/{SECRET}", self.listen.address())
     }
 
     /// Where gRPC is served: what `bowline --server` takes.
     #[must_use]
     pub fn grpc_url(&self) -> String {
-        format!("http://{}", self.grpc)
+        format!("http://{}", self.grpc.address())
     }
 
     /// Runs `bowline` against this lab, as `vera`.

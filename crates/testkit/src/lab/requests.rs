@@ -69,7 +69,7 @@ impl Lab {
     /// Where ingest takes webhooks.
     #[must_use]
     pub fn webhook_address(&self) -> SocketAddr {
-        self.listen
+        self.listen.address()
     }
 
     /// Posts DIUN's native body.
@@ -102,7 +102,7 @@ impl Lab {
     /// # Errors
     /// Nobody answers.
     pub async fn post_to(&self, path: &str, body: &str) -> anyhow::Result<Answered> {
-        let (status, body) = webhook::request("POST", self.listen, path, body).await?;
+        let (status, body) = webhook::request("POST", self.listen.address(), path, body).await?;
         let body = serde_json::from_str(&body).unwrap_or(Value::Null);
         Ok(Answered { status, body })
     }
@@ -132,7 +132,9 @@ impl Lab {
     ) -> anyhow::Result<Begun> {
         let body = webhook::native(image, tag, status).to_string();
         let path = format!("/webhook/{SECRET}");
-        webhook::begin(self.listen, &path, &body).await.map(Begun)
+        webhook::begin(self.listen.address(), &path, &body)
+            .await
+            .map(Begun)
     }
 
     /// Asks any address of ours: the status and the body.
@@ -158,7 +160,8 @@ impl Lab {
             format!("/webhook/{SECRET}"),
             format!("traceparent: {traceparent}\r\n"),
         );
-        let (_, body) = webhook::request_with("POST", self.listen, &path, &header, &body).await?;
+        let (_, body) =
+            webhook::request_with("POST", self.listen.address(), &path, &header, &body).await?;
         let answered: Value = serde_json::from_str(&body)?;
         ensure!(
             answered["decision"] == "accepted",
@@ -236,7 +239,7 @@ impl Lab {
     /// # Errors
     /// Ingest does not answer.
     pub async fn client(&self) -> anyhow::Result<StatusClient<Channel>> {
-        let endpoint = Endpoint::from_shared(format!("http://{}", self.grpc))?;
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.grpc.address()))?;
         let endpoint = endpoint.timeout(Duration::from_secs(10));
         Ok(StatusClient::new(endpoint.connect().await?))
     }

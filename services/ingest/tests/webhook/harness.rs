@@ -1,6 +1,6 @@
 //! One running ingest with all that it talks to.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -12,6 +12,7 @@ use runtime::{Health, Settings};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::nats::NatsServer;
+use testkit::ports::Port;
 use testkit::slack::Slack;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
@@ -74,6 +75,7 @@ pub(crate) struct Ingest {
     pub(crate) health: Health,
     pub(crate) settings: Settings,
     running: Vec<Running>,
+    ports: Vec<Port>,
     _dir: TempDir,
 }
 
@@ -91,6 +93,7 @@ impl Ingest {
         let url_file = dir.path().join("slack");
         std::fs::write(&url_file, slack.url())?;
         settings.slack.webhook_url_file = Some(url_file);
+        let ports = own_ports(&mut settings)?.into();
         change(&mut settings);
         let clock = Moved::default();
         let log = JetStream::connect(
@@ -111,6 +114,7 @@ impl Ingest {
             health: Health::default(),
             settings,
             running: Vec::new(),
+            ports,
             _dir: dir,
         };
         ingest.go().await?;
@@ -127,8 +131,7 @@ impl Ingest {
     /// Starts another one beside it, on ports of its own.
     pub(crate) async fn replica(&mut self) -> anyhow::Result<()> {
         let mut settings = self.settings.clone();
-        settings.ingest.listen = free_address()?;
-        settings.ingest.grpc_listen = free_address()?;
+        self.ports.extend(own_ports(&mut settings)?);
         settings.data_dir = settings.data_dir.join("replica");
         let started = self.launch(settings).await?;
         self.running.push(started);
@@ -246,7 +249,7 @@ pub(crate) async fn eventually<T>(
     }
 }
 
-/// Settings with free ports, short intervals and a window that is never full.
+/// Settings with any ports, short intervals and a window that is never full.
 pub(crate) fn settings(dir: &TempDir) -> anyhow::Result<Settings> {
     let secret_file = dir.path().join("secret");
     std::fs::write(&secret_file, format!("{SECRET}\n"))?;
@@ -257,15 +260,20 @@ pub(crate) fn settings(dir: &TempDir) -> anyhow::Result<Settings> {
     settings.repository.name = "acme/infra".to_owned();
     settings.data_dir = dir.path().join("data");
     settings.ingest.secret_file = Some(secret_file);
-    settings.ingest.listen = free_address()?;
-    settings.ingest.grpc_listen = free_address()?;
+    let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    settings.ingest.listen = anywhere;
+    settings.ingest.grpc_listen = anywhere;
     settings.bus.sweep = Duration::from_millis(100);
     settings.rate.max_upgrades_per_window = 100;
     Ok(settings)
 }
 
-pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+/// Ports that an ingest keeps when it is stopped and started again.
+fn own_ports(settings: &mut Settings) -> anyhow::Result<[Port; 2]> {
+    let ports = [Port::reserve()?, Port::reserve()?];
+    settings.ingest.listen = ports[0].address();
+    settings.ingest.grpc_listen = ports[1].address();
+    Ok(ports)
 }
 
 /// DIUN's own body: all eleven keys, and 30 KB of a pod's status.
