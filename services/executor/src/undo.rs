@@ -15,7 +15,7 @@ impl Executor {
         history: &History,
         plan: &Plan,
     ) -> Result<Outcome, PortError> {
-        self.note(history, plan).await?;
+        self.note(history, plan).await;
         if let Some(wait) = self.wait_for_slot(history, Class::Undo).await? {
             return Ok(wait);
         }
@@ -30,16 +30,23 @@ impl Executor {
     }
 
     /// Several upgrades that fail soon after each other stop the next ones. What a person takes
-    /// back says nothing about the cluster.
-    async fn note(&self, history: &History, plan: &Plan) -> Result<(), PortError> {
+    /// back says nothing about the cluster. No undo waits for this: what cannot be counted now is
+    /// counted when the command is repeated, or not at all.
+    async fn note(&self, history: &History, plan: &Plan) {
         match &history.state.rollback {
             Some((Cause::CiFailed | Cause::NotApplied | Cause::Unhealthy, _)) => {
                 let circuit = self.config.circuit;
-                circuit::note_undo(self.log.as_ref(), &plan.cluster, history, circuit).await?;
+                let noted = circuit::note_undo(self.log.as_ref(), &plan.cluster, history, circuit);
+                if let Err(error) = noted.await {
+                    tracing::error!(
+                        upgrade.id = %history.id,
+                        "the undo goes on, but the circuit of {} does not count it: {error}",
+                        plan.cluster
+                    );
+                }
             }
             Some((Cause::Cancelled | Cause::Person, _)) | None => {}
         }
-        Ok(())
     }
 
     async fn derive_revert(
