@@ -1,6 +1,7 @@
 //! A Kubernetes API server with a simulated cluster behind it: rollouts, crash loops, Jobs.
 
 mod api;
+mod deletion;
 mod job;
 mod pod;
 mod workload;
@@ -60,6 +61,7 @@ struct Delays {
     rollout: Duration,
     grace: Duration,
     job: Duration,
+    job_grace: Duration,
     progress_deadline: Duration,
 }
 
@@ -96,6 +98,7 @@ impl Cluster {
                 rollout: Duration::from_millis(200),
                 grace: Duration::from_millis(100),
                 job: Duration::from_millis(300),
+                job_grace: Duration::from_millis(100),
                 progress_deadline: Duration::from_secs(600),
             },
             workloads: Vec::new(),
@@ -246,6 +249,11 @@ impl Cluster {
         lock(&self.state).delays.job = delay;
     }
 
+    /// How long the running pod of a deleted Job takes to end; also of one that was deleted before.
+    pub fn job_grace(&self, grace: Duration) {
+        lock(&self.state).delays.job_grace = grace;
+    }
+
     /// After how long a Deployment that gets nowhere says `ProgressDeadlineExceeded`.
     pub fn progress_deadline(&self, deadline: Duration) {
         lock(&self.state).delays.progress_deadline = deadline;
@@ -325,6 +333,15 @@ impl Cluster {
             .collect()
     }
 
+    /// How many pods of Jobs run now, also such whose Job is deleted or gone.
+    #[must_use]
+    pub fn running_jobs(&self) -> usize {
+        let now = Timestamp::now();
+        let state = lock(&self.state);
+        let grace = state.delays.job_grace;
+        state.jobs.iter().filter(|job| job.runs(now, grace)).count()
+    }
+
     /// How many requests came.
     #[must_use]
     pub fn requests(&self) -> usize {
@@ -373,7 +390,8 @@ impl State {
 
     /// Renders everything as it is now; what differs from last time gets a new resource version.
     fn refresh(&mut self, now: Timestamp) {
-        self.jobs.retain(|job| job.exists(now));
+        let grace = self.delays.job_grace;
+        self.jobs.retain(|job| job.exists(now, grace));
         let mut rendered: Vec<(&'static str, Value)> = Vec::new();
         for workload in &self.workloads {
             workload.render(now, self.delays, &mut rendered);
@@ -384,7 +402,7 @@ impl State {
                 .map(|cronjob| ("cronjobs", cronjob.clone())),
         );
         for job in &self.jobs {
-            job.render(now, &mut rendered);
+            job.render(now, grace, &mut rendered);
         }
         rendered.push(("nodes", self.node(now)));
         let mut before = std::mem::take(&mut self.objects);

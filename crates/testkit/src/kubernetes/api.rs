@@ -12,6 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::deletion::Options;
 use super::{Key, State, job, pod};
 use crate::server::{json as json_reply, lock, query, reply};
 
@@ -97,7 +98,7 @@ pub(super) async fn answer(
             }
         }
         "create" => cluster.create_job(&asked, &uri, &body, now),
-        "delete" => cluster.delete_job(&asked, now),
+        "delete" => cluster.delete_job(&asked, &uri, &body, now),
         _ => {
             let selector = match Selector::parse(&uri) {
                 Ok(selector) => selector,
@@ -281,6 +282,7 @@ impl State {
                 created,
                 behaviour,
                 takes,
+                deletion: None,
             });
             self.refresh(now);
             if let Some((_, stored)) = self.objects.get(&(
@@ -294,23 +296,47 @@ impl State {
         json_reply(201, &job)
     }
 
-    fn delete_job(&mut self, asked: &Asked, now: Timestamp) -> Response {
-        let found = self.jobs.iter().position(|job| {
+    fn delete_job(&mut self, asked: &Asked, uri: &Uri, body: &Bytes, now: Timestamp) -> Response {
+        let Some(options) = Options::read(uri, body) else {
+            let message = "the delete options provided are unrecognized";
+            return error(400, "BadRequest", message, None);
+        };
+        let grace = self.delays.job_grace;
+        let found = self.jobs.iter_mut().find(|job| {
             Some(&job.namespace) == asked.namespace.as_ref()
                 && Some(&job.name) == asked.name.as_ref()
+                && job.is_listed(now, grace)
         });
-        let Some(found) = found else {
+        let Some(job) = found else {
             return missing(asked);
         };
-        let job = self.jobs.remove(found);
-        self.refresh(now);
-        json_reply(
-            200,
-            &json!({
-                "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
-                "details": {"name": job.name, "group": "batch", "kind": "jobs", "uid": job.uid},
-            }),
-        )
+        if let Some(wanted) = options.uid.filter(|wanted| *wanted != job.uid) {
+            let message = format!(
+                "Operation cannot be fulfilled on jobs.batch {:?}: the UID in the precondition \
+                 ({wanted}) does not match the UID in record ({}). The object might have been \
+                 deleted and then recreated",
+                job.name, job.uid
+            );
+            return error(409, "Conflict", &message, Some(asked));
+        }
+        let success = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+            "details": {"name": job.name, "group": "batch", "kind": "jobs", "uid": job.uid},
+        });
+        if !options.dry_run {
+            job.delete(options.cascade, now);
+            self.refresh(now);
+        }
+        // What still has to end is answered with itself.
+        let key = (
+            asked.plural.clone(),
+            asked.namespace.clone().unwrap_or_default(),
+            asked.name.clone().unwrap_or_default(),
+        );
+        match self.objects.get(&key) {
+            Some((_, object)) => json_reply(200, object),
+            None => json_reply(200, &success),
+        }
     }
 }
 

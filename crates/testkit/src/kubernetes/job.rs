@@ -1,10 +1,12 @@
-//! Jobs: interim conditions before the final one, and gone soon after by their TTL.
+//! Jobs: interim conditions before the final one, and gone soon after by their TTL, or when they
+//! are deleted.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::deletion::{Cascade, Deletion};
 use super::pod::{condition, time};
 
 /// How the Jobs of a `CronJob` go.
@@ -30,6 +32,7 @@ pub(super) struct Job {
     pub(super) created: Timestamp,
     pub(super) behaviour: JobBehaviour,
     pub(super) takes: Duration,
+    pub(super) deletion: Option<Deletion>,
 }
 
 impl Job {
@@ -67,20 +70,70 @@ impl Job {
         }
     }
 
-    /// Whether the TTL controller has not removed it yet.
-    pub(super) fn exists(&self, now: Timestamp) -> bool {
-        match (self.end(), self.spec_seconds("ttlSecondsAfterFinished")) {
-            (Some((end, ..)), Some(ttl)) => now < end + ttl,
-            _ => true,
+    /// Marks it as deleted, since the first time that is asked.
+    pub(super) fn delete(&mut self, cascade: Cascade, now: Timestamp) {
+        let at = self.deletion.map_or(now, |deletion| deletion.at);
+        self.deletion = Some(Deletion { at, cascade });
+    }
+
+    /// Whether the Job or its pod is there.
+    pub(super) fn exists(&self, now: Timestamp, grace: Duration) -> bool {
+        self.is_listed(now, grace) || self.has_pod(now, grace)
+    }
+
+    /// Whether the Job itself is there: neither its TTL nor a deletion has removed it yet.
+    pub(super) fn is_listed(&self, now: Timestamp, grace: Duration) -> bool {
+        match self.deletion {
+            None => match (self.end(), self.spec_seconds("ttlSecondsAfterFinished")) {
+                (Some((end, ..)), Some(ttl)) => now < end + ttl,
+                _ => true,
+            },
+            Some(deletion) => deletion.cascade == Cascade::Foreground && self.has_pod(now, grace),
         }
     }
 
-    pub(super) fn render(&self, now: Timestamp, objects: &mut Vec<(&'static str, Value)>) {
-        let mut job = self.object.clone();
-        job["status"] = self.status(now);
-        objects.push(("jobs", job));
-        if !self.suspended() {
-            objects.push(("pods", self.pod(now)));
+    /// Whether its pod is there. One that runs when it is deleted has `grace` to end.
+    fn has_pod(&self, now: Timestamp, grace: Duration) -> bool {
+        if self.suspended() {
+            return false;
+        }
+        let ended = |end: Option<(Timestamp, bool, &str)>| end.is_some_and(|(at, ..)| at <= now);
+        match self.deletion {
+            None => self.is_listed(now, grace),
+            Some(Deletion {
+                cascade: Cascade::Orphan,
+                ..
+            }) => !ended(self.end()),
+            // No kubelet has to stop a pod that no node was found for.
+            Some(_) if self.behaviour == JobBehaviour::NeverStarts => false,
+            Some(deletion) => !ended(self.end()) && now < deletion.at + grace,
+        }
+    }
+
+    /// Whether a container of it runs, also after the Job itself is gone.
+    pub(super) fn runs(&self, now: Timestamp, grace: Duration) -> bool {
+        let over = self.end().is_some_and(|(at, ..)| at <= now);
+        self.has_pod(now, grace) && !over && self.behaviour != JobBehaviour::NeverStarts
+    }
+
+    pub(super) fn render(
+        &self,
+        now: Timestamp,
+        grace: Duration,
+        objects: &mut Vec<(&'static str, Value)>,
+    ) {
+        if self.is_listed(now, grace) {
+            let mut job = self.object.clone();
+            job["status"] = self.status(now);
+            if let Some(deletion) = self.deletion {
+                job["metadata"]["deletionTimestamp"] = json!(time(deletion.at));
+                job["metadata"]["deletionGracePeriodSeconds"] = json!(0);
+                job["metadata"]["finalizers"] = json!(["foregroundDeletion"]);
+            }
+            objects.push(("jobs", job));
+        }
+        if self.has_pod(now, grace) {
+            objects.push(("pods", self.pod(now, grace)));
         }
     }
 
@@ -90,6 +143,12 @@ impl Job {
             return json!({"conditions": [condition("Suspended", "True", "JobSuspended")]});
         }
         let mut status = json!({"startTime": time(self.created)});
+        if self.deletion.is_some() {
+            // What is deleted makes no new pod, and the old one no longer counts as active.
+            status["terminating"] = json!(1);
+            status["ready"] = json!(0);
+            return status;
+        }
         let end = self.end();
         let interim = |end: Timestamp| end.min(self.created + self.takes * 3 / 4);
         let failed_once = self.behaviour == JobBehaviour::FailsOnceThenCompletes
@@ -128,7 +187,7 @@ impl Job {
         status
     }
 
-    fn pod(&self, now: Timestamp) -> Value {
+    fn pod(&self, now: Timestamp, grace: Duration) -> Value {
         let phase = match (self.end(), self.behaviour) {
             (Some((at, true, _)), _) if now >= at => "Succeeded",
             (Some((at, false, _)), _) if now >= at => "Failed",
@@ -141,15 +200,31 @@ impl Job {
         } else {
             condition("PodScheduled", "True", "")
         };
+        // Another Job of the same name may be there while the pod of this one still ends.
+        let unique: String = self.uid.chars().rev().take(5).collect();
+        let mut metadata = json!({
+            "name": format!("{}-{unique}", self.name), "namespace": self.namespace,
+            "uid": format!("{}-pod", self.uid), "labels": labels,
+            "creationTimestamp": time(self.created),
+        });
+        match self.deletion {
+            Some(Deletion {
+                cascade: Cascade::Orphan,
+                ..
+            }) => {}
+            deletion => {
+                metadata["ownerReferences"] = json!([{
+                    "apiVersion": "batch/v1", "kind": "Job", "name": self.name, "uid": self.uid,
+                    "controller": true, "blockOwnerDeletion": true}]);
+                if let Some(deletion) = deletion {
+                    metadata["deletionTimestamp"] = json!(time(deletion.at + grace));
+                    metadata["deletionGracePeriodSeconds"] = json!(grace.as_secs());
+                }
+            }
+        }
         json!({
             "apiVersion": "v1", "kind": "Pod",
-            "metadata": {
-                "name": format!("{}-x7k2p", self.name), "namespace": self.namespace,
-                "uid": format!("{}-pod", self.uid), "labels": labels,
-                "creationTimestamp": time(self.created),
-                "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": self.name,
-                                     "uid": self.uid, "controller": true}],
-            },
+            "metadata": metadata,
             "spec": self.object.pointer("/spec/template/spec"),
             "status": {"phase": phase, "conditions": [scheduled]},
         })

@@ -202,6 +202,85 @@ fn a_job_meets_its_criteria_before_it_is_complete_and_vanishes_by_its_ttl() {
     );
 }
 
+/// A Job that runs, and where it is asked for.
+fn running_job(cluster: &Cluster) -> String {
+    cluster.add_cronjob("dbaas", "backup", "pg:16");
+    cluster.job_delay(Duration::from_secs(600));
+    cluster.job_grace(Duration::from_secs(600));
+    let jobs = format!("{}/apis/batch/v1/namespaces/dbaas/jobs", cluster.url());
+    assert_eq!(send("POST", &jobs, &[], &job("dump", 0)).status, 201);
+    format!("{jobs}/dump")
+}
+
+fn delete(path: &str, options: &Value) -> (u16, Value) {
+    let answer = send("DELETE", path, &[], &options.to_string());
+    (answer.status, answer.json())
+}
+
+#[test]
+fn a_job_deleted_in_the_foreground_stays_until_its_pod_has_ended() {
+    let cluster = Cluster::start().unwrap();
+    let path = running_job(&cluster);
+    let (status, answer) = delete(&path, &json!({"propagationPolicy": "Foreground"}));
+    assert_eq!((status, &answer["kind"]), (200, &json!("Job")));
+    let again = delete(&path, &json!({"propagationPolicy": "Foreground"})).1;
+    for job in [&answer, &again, &send("GET", &path, &[], "").json()] {
+        let since = &answer["metadata"]["deletionTimestamp"];
+        assert!(since.is_string(), "{job}");
+        assert_eq!(&job["metadata"]["deletionTimestamp"], since);
+        assert_eq!(job["metadata"]["finalizers"], json!(["foregroundDeletion"]));
+        assert_eq!(job["status"]["terminating"], 1);
+        assert_eq!(job["status"]["conditions"], Value::Null);
+    }
+    let (jobs, _) = path.rsplit_once('/').unwrap();
+    assert_eq!(
+        send("POST", jobs, &[], &job("dump", 0)).status,
+        409,
+        "the name is taken"
+    );
+    let pods = get(&cluster, "/api/v1/namespaces/dbaas/pods");
+    assert!(pods["items"][0]["metadata"]["deletionTimestamp"].is_string());
+    assert_eq!(cluster.running_jobs(), 1);
+
+    cluster.job_grace(Duration::ZERO);
+    assert_eq!(send("GET", &path, &[], "").status, 404);
+    assert_eq!(cluster.running_jobs(), 0);
+    assert_eq!(send("POST", jobs, &[], &job("dump", 0)).status, 201);
+}
+
+#[test]
+fn a_pod_outlives_a_job_that_is_deleted_in_another_way() {
+    for (options, ends) in [
+        (json!({"propagationPolicy": "Background"}), true),
+        (json!({}), false),
+    ] {
+        let cluster = Cluster::start().unwrap();
+        let path = running_job(&cluster);
+        assert_eq!(delete(&path, &options).1["status"], "Success");
+        assert_eq!(send("GET", &path, &[], "").status, 404, "{options}");
+        assert_eq!(cluster.running_jobs(), 1, "{options}");
+        let pods = get(&cluster, "/api/v1/namespaces/dbaas/pods");
+        let metadata = &pods["items"][0]["metadata"];
+        assert_eq!(metadata["deletionTimestamp"].is_string(), ends, "{options}");
+        cluster.job_grace(Duration::ZERO);
+        assert_eq!(cluster.running_jobs(), usize::from(!ends), "{options}");
+    }
+}
+
+#[test]
+fn a_deletion_means_one_object_only_and_nothing_when_it_is_tried_out() {
+    let cluster = Cluster::start().unwrap();
+    let path = running_job(&cluster);
+    let (status, answer) = delete(&path, &json!({"preconditions": {"uid": "another"}}));
+    assert_eq!((status, &answer["reason"]), (409, &json!("Conflict")));
+    let uid = &send("GET", &path, &[], "").json()["metadata"]["uid"];
+    let options = json!({"preconditions": {"uid": uid}, "dryRun": "All"});
+    assert_eq!(delete(&path, &options).0, 200);
+    let found = send("GET", &path, &[], "").json();
+    assert_eq!(found["metadata"]["deletionTimestamp"], Value::Null);
+    assert_eq!(delete(&path, &json!({"propagationPolicy": "Later"})).0, 400);
+}
+
 #[test]
 fn what_the_server_refuses_is_a_status_object() {
     let cluster = Cluster::start().unwrap();
