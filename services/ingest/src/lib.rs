@@ -102,7 +102,12 @@ pub async fn run(
         stop: stop.clone(),
     });
     let admission: Arc<dyn bus::Work> = Arc::new(Admission::new(Arc::clone(&log), window));
-    let replaying = replay::run(spool.clone(), Arc::clone(&gate), stop.clone());
+    let replaying = replay::run(
+        spool.clone(),
+        Arc::clone(&gate),
+        Arc::clone(&log),
+        stop.clone(),
+    );
     let readiness = replay::readiness(spool, Arc::clone(&log), health, stop.clone());
     let sweep = sweep::Sweep {
         log: Arc::clone(&log),

@@ -19,23 +19,67 @@ const PROBE_WAIT: Duration = Duration::from_secs(2);
 const PART: &str = "spool";
 
 /// Replays until `stop`: the oldest first, one at a time.
-pub(crate) async fn run(spool: Spool, gate: Arc<Gate>, stop: CancellationToken) {
+pub(crate) async fn run(spool: Spool, gate: Arc<Gate>, log: Arc<dyn Log>, stop: CancellationToken) {
     tokio::select! {
         () = stop.cancelled() => {}
         // What is cut off in the middle is replayed by the next start.
-        () = replay(&spool, &gate) => {}
+        () = replay(&spool, &gate, log.as_ref()) => {}
+    }
+}
+
+/// Where the replay stands in the spool.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Cursor {
+    /// So many of the oldest are passed over for now, so that none holds up those behind it.
+    passed_over: usize,
+    /// The one that is next was not taken just now. That may have been the end of an outage.
+    doubted: bool,
+}
+
+/// What became of one attempt at a request.
+#[derive(Debug, PartialEq, Eq)]
+enum Attempt {
+    /// It is in the log, and the spool has forgotten it.
+    Done,
+    /// It is in the log, and the disk did not let it be forgotten.
+    Kept,
+    /// It is not in the log, which answers nothing else either.
+    Away,
+    /// It is not in the log, though that answers: why.
+    Refused(String),
+}
+
+impl Cursor {
+    /// Where it goes on after an attempt; `passed_before` says whether this request was passed over
+    /// before. While the log is away nobody is: who came first goes first when it is back.
+    fn after(self, attempt: &Attempt, passed_before: bool) -> Cursor {
+        let Cursor {
+            passed_over,
+            doubted,
+        } = self;
+        let (passed_over, doubted) = match attempt {
+            Attempt::Done => (passed_over, false),
+            Attempt::Kept => (passed_over + 1, false),
+            Attempt::Away => (0, false),
+            Attempt::Refused(_) if doubted || passed_before => (passed_over + 1, false),
+            Attempt::Refused(_) => (passed_over, true),
+        };
+        Cursor {
+            passed_over,
+            doubted,
+        }
     }
 }
 
 #[expect(clippy::infinite_loop, reason = "its caller drops it")]
-async fn replay(spool: &Spool, gate: &Gate) {
-    // So many of the oldest are passed over for now, so that none holds up those behind it.
-    let mut passed_over = 0;
+async fn replay(spool: &Spool, gate: &Gate, log: &dyn Log) {
+    let mut cursor = Cursor::default();
+    let mut passed: Vec<Record> = Vec::new();
     loop {
-        let record = match spool.nth(passed_over).await {
+        let record = match spool.nth(cursor.passed_over).await {
             Ok(Some(record)) => record,
-            Ok(None) if passed_over > 0 => {
-                passed_over = 0;
+            Ok(None) if cursor.passed_over > 0 => {
+                cursor = Cursor::default();
                 tokio::time::sleep(AGAIN).await;
                 continue;
             }
@@ -48,32 +92,66 @@ async fn replay(spool: &Spool, gate: &Gate) {
                 continue;
             }
         };
-        passed_over = if one(spool, gate, record).await {
-            0
-        } else {
-            tokio::time::sleep(AGAIN).await;
-            passed_over + 1
-        };
+        let attempt = one(spool, gate, log, &record).await;
+        let passed_before = passed.contains(&record);
+        let next = cursor.after(&attempt, passed_before);
+        let passes = next.passed_over > cursor.passed_over;
+        cursor = next;
+        match attempt {
+            Attempt::Done => {
+                passed.retain(|before| *before != record);
+                continue;
+            }
+            Attempt::Refused(why) if passes && !passed_before => {
+                tracing::warn!(
+                    image = record.request.image,
+                    tag = record.request.tag,
+                    error = why,
+                    "a spooled request is not taken, though NATS is there; mend what the error \
+                     says: it is tried again after those behind it"
+                );
+                passed.push(record);
+            }
+            Attempt::Kept | Attempt::Away | Attempt::Refused(_) => {}
+        }
+        tokio::time::sleep(AGAIN).await;
     }
 }
 
-/// Replays one request; whether it is in the log now.
-async fn one(spool: &Spool, gate: &Gate, record: Record) -> bool {
-    match gate.replayed(&record).await {
+/// Tries to replay one request.
+async fn one(spool: &Spool, gate: &Gate, log: &dyn Log, record: &Record) -> Attempt {
+    match gate.replayed(record).await {
         Ok(answer) => {
-            if let Err(error) = spool.done(record).await {
+            if let Err(error) = spool.done(record.clone()).await {
                 tracing::warn!("a request stays in the spool and is replayed again: {error}");
-                return false;
+                return Attempt::Kept;
             }
             let waiting = spool.standing().records;
             tracing::info!(?answer, waiting, "a spooled request was replayed");
-            true
+            Attempt::Done
         }
         Err(error) => {
-            tracing::debug!(%error, "a spooled request has to wait");
-            false
+            let why = chain(&error);
+            tracing::debug!(error = why, "a spooled request has to wait");
+            if is_there(log).await {
+                Attempt::Refused(why)
+            } else {
+                Attempt::Away
+            }
         }
     }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 /// Keeps `health` right until `stop`: while the log is away, this replica is ready as long as its
@@ -112,7 +190,14 @@ pub(crate) async fn readiness(
 /// What is wrong with the spool, and whether requests can be taken all the same.
 async fn trouble(checked: Result<(), SpoolError>, log: &dyn Log) -> Option<(String, bool)> {
     let error = checked.err()?;
-    let probe = log.get(Bucket::Controls, "spool");
-    let there = matches!(tokio::time::timeout(PROBE_WAIT, probe).await, Ok(Ok(_)));
-    Some((error.to_string(), there))
+    Some((error.to_string(), is_there(log).await))
 }
+
+/// Whether the log answers.
+async fn is_there(log: &dyn Log) -> bool {
+    let probe = log.get(Bucket::Controls, "spool");
+    matches!(tokio::time::timeout(PROBE_WAIT, probe).await, Ok(Ok(_)))
+}
+
+#[cfg(test)]
+mod tests;
