@@ -65,8 +65,19 @@ async fn send(
                     state: step.state,
                 });
             }
-            Ok(Fate::Conflict | Fate::Duplicate) => {
-                let found = found(store, id, outgoing.expected, &fact.id).await;
+            Ok(fate @ (Fate::Conflict | Fate::Duplicate)) => {
+                // Sent once and refused, it is not in the log, also where that cannot be seen yet.
+                let surely_not = matches!(fate, Fate::Conflict) && unclear.is_none();
+                let found = match found(store, id, outgoing.expected, &fact.id).await {
+                    Some(found) => found,
+                    None if surely_not => Err(AppendError::Conflict),
+                    None => Err(Unavailable::new(format!(
+                        "`{}` of {id} may be in the log, and nothing new of {id} is to be seen \
+                         there yet",
+                        fact.body.name()
+                    ))
+                    .into()),
+                };
                 match &found {
                     Ok(_) => {
                         let before = seen.map(|seen| &seen.state);
@@ -118,24 +129,25 @@ fn judge(
     Ok((fact, step))
 }
 
-/// Looks for our own fact after the server said that something else is last.
+/// Looks for our own fact after the server said that something else is last. None if all that was
+/// read is as old as what was seen before.
 async fn found(
     store: &impl Store,
     id: &UpgradeId,
     expected: u64,
     fact_id: &str,
-) -> Result<History, AppendError> {
+) -> Option<Result<History, AppendError>> {
     for _ in 0..READS {
-        if let Some(history) = store.read(id).await? {
-            if history.contains(fact_id) {
-                return Ok(history);
+        match store.read(id).await {
+            Ok(Some(history)) if history.contains(fact_id) => return Some(Ok(history)),
+            Ok(Some(history)) if history.sequence() > expected => {
+                return Some(Err(AppendError::Conflict));
             }
-            if history.sequence() > expected {
-                return Err(AppendError::Conflict);
-            }
+            Ok(_) => {}
+            Err(error) => return Some(Err(error.into())),
         }
         // A copy that is behind answered, or the other message is still being stored.
         sleep(BEHIND).await;
     }
-    Err(AppendError::Conflict)
+    None
 }

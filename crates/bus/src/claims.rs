@@ -66,7 +66,10 @@ pub async fn take(
                 Next::Done { record, place } => break (record, place),
             }
         };
-        if changed == record || write(log, &key, revision, &changed).await? {
+        // What is held is written in any case: the record that was read may be older than a release
+        // of our own, or about to change under a judgement of our past.
+        let stands = changed == record && taken != decide::Place::Held;
+        if stands || write(log, &key, revision, &changed).await? {
             return Ok(told(log, taken));
         }
     }

@@ -44,7 +44,8 @@ pub async fn board(
                 Next::Done { record, place } => break (record, place),
             }
         };
-        if changed == record || write(log, &key, revision, &changed).await? {
+        let stands = changed == record && place != Place::Aboard;
+        if stands || write(log, &key, revision, &changed).await? {
             return Ok(told(log, place));
         }
     }

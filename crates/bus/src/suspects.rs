@@ -138,12 +138,49 @@ fn left_behind(folder: &Path) -> std::io::Result<HashMap<UpgradeId, u64>> {
     let mut found = HashMap::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let id = path.file_name().and_then(|name| name.to_str());
-        let sequence = fs::read_to_string(&path)?;
-        if let (Some(Ok(id)), Ok(sequence)) = (id.map(UpgradeId::parse), sequence.parse()) {
-            found.insert(id, sequence);
+        match one_left_behind(&path) {
+            Ok(Some((id, sequence))) => {
+                found.insert(id, sequence);
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(
+                path = %path.display(),
+                "not among the messages that are known to have been in hand, because it cannot be \
+                 read and removed; remove it by hand: {error}"
+            ),
         }
-        fs::remove_file(&path)?;
     }
     Ok(found)
+}
+
+/// Reads and removes one file; none if it is not one of ours.
+fn one_left_behind(path: &Path) -> std::io::Result<Option<(UpgradeId, u64)>> {
+    let id = path.file_name().and_then(|name| name.to_str());
+    let content = fs::read(path)?;
+    fs::remove_file(path)?;
+    let sequence = String::from_utf8_lossy(&content).parse();
+    Ok(match (id.map(UpgradeId::parse), sequence) {
+        (Some(Ok(id)), Ok(sequence)) => Some((id, sequence)),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_hides_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join(Owner::Executor.as_str());
+        let id = UpgradeId::derive("i", "r", "redis", "7", 1);
+        fs::create_dir_all(folder.join("lost+found")).unwrap();
+        fs::write(folder.join("garbled"), [0xff, 0xfe]).unwrap();
+        fs::write(folder.join(id.as_str()), "12").unwrap();
+        let suspects = Suspects::open(Some(dir.path()), Owner::Executor);
+        assert_eq!(*suspects.found(), HashMap::from([(id.clone(), 12)]));
+        assert!(suspects.folder.is_some(), "nothing is noted any more");
+        let left: Vec<_> = fs::read_dir(&folder).unwrap().flatten().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+    }
 }

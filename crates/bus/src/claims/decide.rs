@@ -93,7 +93,7 @@ pub(super) type Verdicts = HashMap<Party, Verdict>;
 pub(super) enum Next {
     /// Ask this party's log and decide again.
     Judge(Party),
-    /// Write this record, if it is another one, and then it is so.
+    /// This is the record, if nobody changes it meanwhile.
     Done { record: Record, place: Place },
 }
 
@@ -112,6 +112,9 @@ pub(super) fn decide(record: &Record, me: &Waiter, verdicts: &Verdicts) -> Next 
             None => return Next::Judge(holder),
             Some(Verdict::Invalid) => record.holder = None,
             Some(Verdict::Valid) if holder.id == me.party.id => {
+                // Whoever judged it by an older driver finds the record changed, and its own
+                // judgement too old for it.
+                record.holder = Some(me.party.clone());
                 record.queue.retain(|waiter| waiter.party.id != me.party.id);
                 return Next::Done {
                     record,
@@ -278,6 +281,19 @@ mod tests {
     fn asking_again_changes_nothing() {
         check("a | b", "a", "", "", "a | b", "held");
         check("a | b c", "c", "", "", "a | b c", "1 behind a");
+    }
+
+    #[test]
+    fn a_holder_goes_on_under_its_newest_driver() {
+        let mut me = waiter("a/2");
+        me.party.seq = 7;
+        let record = record("a | b");
+        let holder = record.holder.clone().unwrap();
+        let verdicts = Verdicts::from([(holder, Verdict::Valid)]);
+        let Next::Done { record, place } = decide(&record, &me, &verdicts) else {
+            panic!("everybody is judged");
+        };
+        assert_eq!((record.holder, place), (Some(me.party), Place::Held));
     }
 
     #[test]

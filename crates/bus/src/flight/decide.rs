@@ -38,7 +38,7 @@ pub(super) type Verdicts = HashMap<Passenger, Verdict>;
 pub(super) enum Next {
     /// Ask this passenger's log and decide again.
     Judge(Passenger),
-    /// Write this record, if it is another one, and then it is so.
+    /// This is the record, if nobody changes it meanwhile.
     Done { record: Record, place: Place },
 }
 
@@ -65,7 +65,12 @@ pub(super) fn decide(
             Some(Verdict::Valid | Verdict::Unknown) => {}
         }
     }
-    if record.aboard.iter().any(|passenger| passenger.id == me.id) {
+    let aboard = record.aboard.iter_mut().find(|one| one.id == me.id);
+    if let Some(entry) = aboard {
+        // As with claims: whoever judged it by an older driver finds the record changed.
+        if entry.seq < me.seq {
+            *entry = me.clone();
+        }
         record.queue.retain(|passenger| passenger.id != me.id);
         return Next::Done {
             record,

@@ -6,12 +6,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use job::{Body, Owner, Phase};
 
-use super::sample::{id, requested, written};
+use super::sample::{applied, id, requested, up_to_planned, up_to_rollback, written};
 use super::short_settings;
 use super::suite::looping::{all_skipped, analyzer, ingest, open};
 use super::suite::{Bench, whole_suite};
 use super::until::until;
-use crate::{AppendError, Bucket, Log, Memory, PutError, Rates, Settings, VirtualClock};
+use crate::{
+    AppendError, Bucket, Class, Log, Memory, PutError, Rates, Settings, Taken, VirtualClock,
+    step_down, take,
+};
 
 #[async_trait]
 impl Bench for Memory {
@@ -184,4 +187,79 @@ async fn a_copy_that_is_behind_lacks_the_newest_facts_and_records() {
     let read = bench.read(&history.id).await.unwrap();
     assert!(read.is_none_or(|read| read.entries.len() < 2));
     assert_eq!(bench.get(Bucket::Claims, "a").await.unwrap(), None);
+}
+
+/// What it held at the same fact before, and gave back, may be held by another one since.
+#[tokio::test(start_paused = true)]
+async fn a_claim_is_not_held_by_the_word_of_a_copy_that_is_behind() {
+    let bench = bench().await;
+    let first = written(&bench, "1", up_to_planned("redis", "1")).await;
+    let second = written(&bench, "2", up_to_planned("redis", "2")).await;
+    let slot = job::Claim::slot(&first.state).unwrap();
+    for history in [&first, &second] {
+        let taken = take(&bench, &slot, history, Class::Forward).await.unwrap();
+        assert_eq!(taken == Taken::Held, history.id == first.id);
+    }
+    let undo = Class::Undo;
+    step_down(&bench, &slot, &first).await.unwrap();
+    assert_eq!(
+        take(&bench, &slot, &second, undo).await.unwrap(),
+        Taken::Held
+    );
+
+    bench.faults().set(only(|rates| rates.stale_reads = 1_000));
+    for _ in 0..20 {
+        let again = take(&bench, &slot, &first, Class::Forward).await;
+        assert!(!matches!(again, Ok(Taken::Held)), "{again:?}");
+    }
+}
+
+/// The copy shows it as it was when it had no need of the turn.
+#[tokio::test(start_paused = true)]
+async fn a_holder_is_not_judged_by_the_word_of_a_copy_that_is_behind() {
+    let bench = bench().await;
+    let mut bodies = up_to_rollback("web", "other");
+    bodies.truncate(4);
+    let other = written(&bench, "other", bodies).await;
+    let mut bodies = up_to_rollback("redis", "holder");
+    let rollback = bodies.pop().unwrap();
+    bodies.extend([Body::CiAbsent, applied()]);
+    let ready = written(&bench, "holder", bodies[..5].to_vec()).await;
+    let turn = job::Claim::turn(&ready.state);
+    let held = take(&bench, &turn, &ready, Class::Forward).await.unwrap();
+    assert_eq!(held, Taken::Held);
+    let mut undo = ready;
+    for body in bodies.into_iter().skip(5).chain([rollback]) {
+        undo = bench.append(&undo.id, Some(&undo), body).await.unwrap();
+    }
+    let held = take(&bench, &turn, &undo, Class::Undo).await.unwrap();
+    assert_eq!(held, Taken::Held);
+
+    bench.faults().set(only(|rates| rates.stale_reads = 500));
+    for _ in 0..20 {
+        let taken = take(&bench, &turn, &other, Class::Forward).await.unwrap();
+        assert!(matches!(taken, Taken::Waiting { .. }), "{taken:?}");
+    }
+}
+
+/// All that is heard of a fact is that it was stored before.
+#[tokio::test(start_paused = true)]
+async fn an_append_that_is_stored_and_not_to_be_seen_yet_is_no_conflict() {
+    let bench = bench().await;
+    let history = written(&bench, "7", vec![requested("7")]).await;
+    bench.faults().set(only(|rates| rates.lost_answers = 1_000));
+    let first_answer = bench.settings().publish_timeout;
+    let behind = async {
+        tokio::time::sleep(first_answer / 2).await;
+        bench.faults().set(only(|rates| rates.stale_reads = 1_000));
+    };
+    let append = bench.append(&history.id, Some(&history), Body::Admitted);
+    let (unclear, ()) = tokio::join!(append, behind);
+    assert!(
+        matches!(unclear, Err(AppendError::Unavailable(_))),
+        "{unclear:?}"
+    );
+    bench.faults().end();
+    let read = bench.read(&history.id).await.unwrap().unwrap();
+    assert_eq!(read.entries.len(), 2);
 }

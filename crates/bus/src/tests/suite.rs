@@ -67,6 +67,7 @@ macro_rules! whole_suite {
                 an_undo_is_served_before_earlier_upgrades,
                 a_holder_that_lost_its_need_is_removed,
                 a_claim_is_held_by_one_of_many_at_a_time,
+                who_needs_a_claim_again_is_safe_from_older_judgements,
                 a_full_window_holds_until_it_expires,
                 many_newcomers_at_once_get_exactly_the_places_there_are,
             }

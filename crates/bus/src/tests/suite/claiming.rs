@@ -5,10 +5,12 @@ use job::{Body, Claim, Phase, SkipReason, UpgradeId};
 
 use super::Bench;
 use crate::tests::sample::{
-    applied, requested, up_to_planned, up_to_rollback, up_to_started, written,
+    applied, pushing, requested, rollback, up_to_planned, up_to_rollback, up_to_started, written,
 };
 use crate::tests::until::until;
-use crate::{Class, History, Log, Taken, WindowSettings, admit, holder, release, take};
+use crate::{
+    Bucket, Class, History, Log, PutError, Taken, WindowSettings, admit, holder, release, take,
+};
 
 const LENGTH: Duration = Duration::from_secs(2);
 const FIVE: WindowSettings = WindowSettings {
@@ -171,6 +173,58 @@ pub(in crate::tests) async fn a_claim_is_held_by_one_of_many_at_a_time(bench: &d
             log.append(&history.id, Some(&history), end).await.unwrap();
         }
     }
+}
+
+/// What a claim is needed for passes and comes back: one that only watches has no need of the turn,
+/// and needs it again as soon as it has to be undone.
+pub(in crate::tests) async fn who_needs_a_claim_again_is_safe_from_older_judgements(
+    bench: &dyn Bench,
+) {
+    let log = &*bench.log();
+    let settings = log.settings();
+    let holder = written(log, "holder", ready("redis", "holder")).await;
+    let other = written(log, "other", up_to_started("web", "other")).await;
+    let turn = Claim::turn(&holder.state);
+    assert_eq!(forward(log, &turn, &holder).await, Taken::Held);
+    let watching = [
+        Body::Baselined(job::Baseline::default()),
+        pushing(),
+        Body::Pushed { commit: "c".into() },
+        Body::CiAbsent,
+        applied(),
+    ];
+    let watching = told(log, &holder, watching).await;
+    assert!(!job::needs(&turn, 1, &watching.state));
+
+    // Another one has read the record and that the holder has no need, and is about to write.
+    let key = turn.key();
+    let (revision, _) = log.get(Bucket::Claims, &key).await.unwrap().unwrap();
+    let undo = told(log, &watching, [rollback()]).await;
+    let taken = take(log, &turn, &undo, Class::Undo).await.unwrap();
+    assert_eq!(taken, Taken::Held);
+    let theirs = format!(
+        r#"{{"holder":{{"id":"{}","step":1,"seq":{}}}}}"#,
+        other.id,
+        other.sequence()
+    );
+    let late = log
+        .put(Bucket::Claims, &key, revision, theirs.as_bytes())
+        .await;
+    assert!(matches!(late, Err(PutError::Conflict)), "{late:?}");
+    let behind_the_undo = Taken::Waiting {
+        ahead: 0,
+        by: Some(undo.id.clone()),
+        retry: settings.claim_head,
+    };
+    assert_eq!(forward(log, &turn, &other).await, behind_the_undo);
+}
+
+async fn told(log: &dyn Log, history: &History, bodies: impl IntoIterator<Item = Body>) -> History {
+    let mut history = history.clone();
+    for body in bodies {
+        history = log.append(&history.id, Some(&history), body).await.unwrap();
+    }
+    history
 }
 
 async fn opened(log: &dyn Log, tag: &str) -> UpgradeId {
