@@ -22,6 +22,9 @@ const BEHIND: Duration = Duration::from_millis(5);
 const BEHIND_READS: usize = 6;
 /// How often an append is tried while the driver stays the last fact.
 const APPENDS: usize = 5;
+/// An answer that may not follow is given so often in one state before a person is called: it comes
+/// from what the service sees, and that may change.
+const ILLEGAL_ANSWERS: u32 = 5;
 /// A log may not outgrow one read (1,024 facts): from here on it is set aside between steps,
 const PARK_BETWEEN_STEPS: usize = 900;
 /// and from here on anywhere.
@@ -89,6 +92,7 @@ pub async fn run_owner(
         work,
         hands: Hands::default(),
         failures: Failures::default(),
+        illegal: Failures::default(),
         latest: Latest::default(),
         suspects,
     });
@@ -209,6 +213,8 @@ struct Shared {
     work: Arc<dyn Work>,
     hands: Hands,
     failures: Failures,
+    /// Only of answers that may not follow.
+    illegal: Failures,
     latest: Latest,
     suspects: Suspects,
 }
@@ -229,6 +235,7 @@ impl Shared {
         let answered = match answer {
             Answer::Ack => {
                 self.failures.forget(delivery);
+                self.illegal.forget(delivery);
                 delivery.ack().await
             }
             Answer::Nak(delay, reason) => {
@@ -378,7 +385,7 @@ impl Shared {
         &self,
         delivery: &Delivery,
         mut history: History,
-        body: Body,
+        mut body: Body,
     ) -> Result<Answer, WorkError> {
         for _ in 0..APPENDS {
             match self
@@ -400,11 +407,19 @@ impl Shared {
                     }
                 },
                 Err(AppendError::Illegal(illegal)) => {
-                    tracing::error!(%illegal, "an answer may not follow");
-                    return Err(WorkError {
-                        retry_after: None,
-                        message: illegal.to_string(),
-                    });
+                    let times = self.illegal.count(delivery);
+                    tracing::error!(%illegal, times, "an answer may not follow");
+                    if times < ILLEGAL_ANSWERS || matches!(body, Body::Parked(_)) {
+                        return Err(WorkError {
+                            retry_after: None,
+                            message: illegal.to_string(),
+                        });
+                    }
+                    body = Body::Parked(format!(
+                        "{illegal}, and that was the {}'s answer {times} times; this is a fault of \
+                         Bowline: report it with that service's log, then retry or resolve it",
+                        self.owner.as_str()
+                    ));
                 }
                 Err(AppendError::Unavailable(error)) => return Err(error.into()),
             }
@@ -444,7 +459,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Failures in a row by driver; only for the pace, so memory is good enough.
+/// Failures by driver; whoever starts anew counts anew, so memory is good enough.
 #[derive(Debug, Default)]
 struct Failures(Mutex<HashMap<UpgradeId, (u64, u32)>>);
 

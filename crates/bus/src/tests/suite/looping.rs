@@ -340,6 +340,42 @@ pub(in crate::tests) async fn what_panics_again_and_again_is_parked_and_others_g
     running.stop().await;
 }
 
+pub(in crate::tests) async fn what_is_answered_illegally_again_and_again_is_parked(
+    bench: &dyn Bench,
+) {
+    let log = bench.log();
+    let running = Running::start(bench, Owner::Ingest, 1, async |_, _| {
+        Ok(Outcome::Append(Body::Started))
+    });
+    written(&*log, "7", vec![requested("7")]).await;
+    until("it is parked", || async {
+        log.read(&id("7")).await.unwrap().unwrap().state.phase == Phase::Parked
+    })
+    .await;
+    until("it is acknowledged", || async {
+        bench.unanswered(Owner::Ingest).await == 0
+    })
+    .await;
+    assert_eq!(running.seen.total(), 5);
+    let history = log.read(&id("7")).await.unwrap().unwrap();
+    let why = &history.state.outcome;
+    assert!(
+        why.starts_with("`started` cannot follow") && why.contains("answer 5 times"),
+        "{why}"
+    );
+
+    // Retried, it is tried as often again.
+    let retry = Body::RetryRequested { by: "ada".into() };
+    log.append(&history.id, Some(&history), retry)
+        .await
+        .unwrap();
+    until("it is parked again", || async {
+        names(&*log, "7").await.last() == Some(&"parked") && running.seen.total() == 10
+    })
+    .await;
+    running.stop().await;
+}
+
 async fn names(log: &dyn Log, tag: &str) -> Vec<&'static str> {
     let history = log.read(&id(tag)).await.unwrap().unwrap();
     let bodies = history.entries.iter().map(|entry| entry.fact.body.name());
