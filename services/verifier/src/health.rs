@@ -18,6 +18,15 @@ pub(crate) enum Health {
     Good,
     /// On its way; the text says what is missing.
     Moving(String),
+    /// A monitor says so, and its next beat may take it back.
+    Down {
+        /// What was seen.
+        why: String,
+        /// Since when it is seen, in milliseconds since the Unix epoch.
+        since_ms: i64,
+        /// After so long, in milliseconds, a beat that takes it back would have come.
+        patience_ms: i64,
+    },
     /// Something is wrong.
     Bad {
         /// What was seen.
@@ -36,20 +45,31 @@ impl Health {
         match self {
             Health::Good => 0,
             Health::Moving(_) => 1,
+            Health::Down { .. } => 2,
             Health::Bad {
                 definite: false, ..
-            } => 2,
-            Health::Bad { definite: true, .. } => 3,
+            } => 3,
+            Health::Bad { definite: true, .. } => 4,
+        }
+    }
+
+    /// When nothing can take it back any more.
+    fn certain_ms(&self) -> i64 {
+        match self {
+            Health::Down {
+                since_ms,
+                patience_ms,
+                ..
+            } => since_ms.saturating_add(*patience_ms),
+            Health::Good | Health::Moving(_) | Health::Bad { .. } => 0,
         }
     }
 
     /// The worse of both.
     pub(crate) fn and(self, other: Health) -> Health {
-        if other.rank() > self.rank() {
-            other
-        } else {
-            self
-        }
+        let worse = other.rank() > self.rank()
+            || (other.rank() == self.rank() && other.certain_ms() < self.certain_ms());
+        if worse { other } else { self }
     }
 }
 
@@ -211,6 +231,7 @@ mod tests {
         match health {
             Health::Good => "good",
             Health::Moving(_) => "moving",
+            Health::Down { .. } => "down",
             Health::Bad {
                 definite: false, ..
             } => "bad",
@@ -304,6 +325,28 @@ mod tests {
             )),
             "good"
         );
+    }
+
+    #[test]
+    fn of_two_monitors_the_one_that_is_certain_first_counts() {
+        let down = |since_ms, patience_ms| Health::Down {
+            why: format!("{since_ms}"),
+            since_ms,
+            patience_ms,
+        };
+        let bad = Health::Bad {
+            why: "503".to_owned(),
+            definite: false,
+        };
+        for (one, other) in [
+            (down(1, 10), down(0, 300)),
+            (down(0, 300), down(1, 300)),
+            (down(0, 300), Health::Moving("0 of 1".to_owned())),
+            (bad, down(0, 1)),
+        ] {
+            assert_eq!(one.clone().and(other.clone()), one);
+            assert_eq!(other.and(one.clone()), one);
+        }
     }
 
     #[test]

@@ -98,6 +98,23 @@ impl Kubernetes {
         let api: Api<K> = Api::namespaced(client.clone(), &target.namespace);
         self.ask(api.get(&target.name)).await
     }
+
+    /// All of a kind in the cluster; none where the right to list them is missing.
+    async fn list<K>(&self, api: Api<K>) -> Result<Vec<K>, Unknown>
+    where
+        K: Clone + DeserializeOwned + std::fmt::Debug,
+    {
+        let request = async {
+            match api.list(&ListParams::default()).await {
+                Err(kube::Error::Api(status)) if status.code == 403 => {
+                    tracing::warn!(why = status.message, "the surroundings may not be listed");
+                    Ok(Vec::new())
+                }
+                answer => answer.map(|list| list.items),
+            }
+        };
+        Ok(self.ask(request).await?.unwrap_or_default())
+    }
 }
 
 async fn connect(url: Option<&str>) -> Result<Client, Unknown> {
@@ -195,38 +212,22 @@ impl Cluster for Kubernetes {
         let client = match self.client(cluster).await {
             Ok(client) => client,
             Err(unknown) => {
-                tracing::warn!(%unknown, "the cluster's surroundings could not be seen");
-                return Surroundings::default();
+                return Surroundings {
+                    unknown: Some(unknown),
+                    ..Surroundings::default()
+                };
             }
         };
-        let all = ListParams::default();
-        let (nodes, deployments): (Api<KubeNode>, Api<Deployment>) =
-            (Api::all(client.clone()), Api::all(client));
-        let (nodes, deployments) =
-            futures::join!(self.ask(nodes.list(&all)), self.ask(deployments.list(&all)));
+        let (nodes, deployments) = futures::join!(
+            self.list::<KubeNode>(Api::all(client.clone())),
+            self.list::<Deployment>(Api::all(client))
+        );
+        let unknown = [nodes.as_ref().err(), deployments.as_ref().err()];
+        let unknown = unknown.into_iter().flatten().next().cloned();
         Surroundings {
-            nodes: known("nodes", nodes.map(|list| list.map(|list| list.items)))
-                .iter()
-                .filter_map(node)
-                .collect(),
-            deployments: known(
-                "Deployments",
-                deployments.map(|list| list.map(|list| list.items)),
-            )
-            .iter()
-            .filter_map(other)
-            .collect(),
-        }
-    }
-}
-
-/// What is not known is no excuse, and nothing more.
-fn known<T>(what: &str, list: Result<Option<Vec<T>>, Unknown>) -> Vec<T> {
-    match list {
-        Ok(list) => list.unwrap_or_default(),
-        Err(unknown) => {
-            tracing::warn!(%unknown, "the {what} of the cluster could not be listed");
-            Vec::new()
+            nodes: nodes.iter().flatten().filter_map(node).collect(),
+            deployments: deployments.iter().flatten().filter_map(other).collect(),
+            unknown,
         }
     }
 }

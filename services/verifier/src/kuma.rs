@@ -1,4 +1,6 @@
 //! Uptime Kuma's monitors: from a status page, which tells when they beat, else from `/metrics`.
+//!
+//! With a page and a key `/metrics` is the fallback for what the page does not tell.
 
 mod metrics;
 mod page;
@@ -27,7 +29,8 @@ pub struct KumaAddress {
     pub url: String,
     /// The status page's slug; without one `/metrics` is read.
     pub status_page: Option<String>,
-    /// The key for `/metrics`; none if the server wants none.
+    /// The key for `/metrics`; none if the server wants none. With a page as well, `/metrics` is
+    /// read for what the page does not tell.
     pub api_key: Option<Secret>,
     /// It is read at most so often.
     pub poll: Duration,
@@ -43,7 +46,8 @@ pub struct Kuma {
     client: reqwest::Client,
     address: KumaAddress,
     now_ms: Arc<dyn Fn() -> i64 + Send + Sync>,
-    kept: Mutex<Kept>,
+    page: Mutex<Kept>,
+    metrics: Mutex<Kept>,
 }
 
 impl std::fmt::Debug for Kuma {
@@ -72,40 +76,49 @@ impl Kuma {
             client,
             address,
             now_ms,
-            kept: Mutex::new(None),
+            page: Mutex::new(None),
+            metrics: Mutex::new(None),
         })
     }
 
-    async fn ask(&self) -> Result<Arc<Reading>, Unknown> {
+    async fn ask_page(&self, slug: &str) -> Result<Reading, Unknown> {
         // A beat that comes while we ask is counted as if it had come before.
         let at_ms = (self.now_ms)();
-        let monitors = match &self.address.status_page {
-            Some(slug) => {
-                let shown = self.json(&["api", "status-page", slug]).await?;
-                let beats = self
-                    .json(&["api", "status-page", "heartbeat", slug])
-                    .await?;
-                page::monitors(&shown, &beats).ok_or_else(|| {
-                    Unknown(format!("its status page `{slug}` has an unknown shape"))
-                })?
-            }
-            None => {
-                let answer = self.get(&["metrics"]).await?;
-                let body = read(answer, "text/plain").await?;
-                metrics::monitors(&String::from_utf8_lossy(&body))
-            }
-        };
-        Ok(Arc::new(Reading { at_ms, monitors }))
+        let shown = self.json(&["api", "status-page", slug]).await?;
+        let beats = self
+            .json(&["api", "status-page", "heartbeat", slug])
+            .await?;
+        let monitors = page::monitors(&shown, &beats)
+            .ok_or_else(|| Unknown(format!("its status page `{slug}` has an unknown shape")))?;
+        Ok(Reading {
+            at_ms,
+            monitors,
+            all: false,
+            note: None,
+        })
+    }
+
+    async fn ask_metrics(&self) -> Result<Reading, Unknown> {
+        let at_ms = (self.now_ms)();
+        let key = self.address.api_key.as_ref();
+        let answer = self.get(&["metrics"], key).await?;
+        let body = read(answer, "text/plain").await?;
+        Ok(Reading {
+            at_ms,
+            monitors: metrics::monitors(&String::from_utf8_lossy(&body)),
+            all: true,
+            note: None,
+        })
     }
 
     async fn json(&self, path: &[&str]) -> Result<Value, Unknown> {
-        let answer = self.get(path).await?;
+        let answer = self.get(path, None).await?;
         let body = read(answer, "application/json").await?;
         serde_json::from_slice(&body)
             .map_err(|error| Unknown(format!("its answer is no JSON: {error}")))
     }
 
-    async fn get(&self, path: &[&str]) -> Result<Response, Unknown> {
+    async fn get(&self, path: &[&str], key: Option<&Secret>) -> Result<Response, Unknown> {
         let mut url = Url::parse(&self.address.url)
             .map_err(|error| Unknown(format!("its address is no URL: {error}")))?;
         url.path_segments_mut()
@@ -113,8 +126,7 @@ impl Kuma {
             .pop_if_empty()
             .extend(path);
         let mut request = self.client.get(url).header("x-apicache-bypass", "true");
-        let of_metrics = self.address.status_page.is_none();
-        if let Some(key) = self.address.api_key.as_ref().filter(|_| of_metrics) {
+        if let Some(key) = key {
             // Any user will do.
             request = request.basic_auth("", Some(key.expose()));
         }
@@ -165,23 +177,43 @@ async fn read(mut answer: Response, kind: &str) -> Result<Vec<u8>, Unknown> {
     Ok(body)
 }
 
-#[async_trait]
-impl Monitoring for Kuma {
-    async fn read(&self) -> Result<Arc<Reading>, Unknown> {
+impl Kuma {
+    /// What one source told last, or tells now.
+    async fn shared(
+        &self,
+        kept: &Mutex<Kept>,
+        ask: impl Future<Output = Result<Reading, Unknown>>,
+    ) -> Result<Arc<Reading>, Unknown> {
         // Who comes meanwhile waits for the same answer.
-        let mut kept = self.kept.lock().await;
+        let mut kept = kept.lock().await;
         if let Some((at, reading)) = kept.as_ref()
             && at.elapsed() < self.address.poll
         {
             return reading.clone();
         }
         let asked = Instant::now();
-        let reading = self.ask().await;
+        let reading = ask.await.map(Arc::new);
         if let Err(unknown) = &reading {
             tracing::warn!(%unknown, "Uptime Kuma could not be asked");
         }
         *kept = Some((asked, reading.clone()));
         reading
+    }
+}
+
+#[async_trait]
+impl Monitoring for Kuma {
+    async fn read(&self) -> Result<Arc<Reading>, Unknown> {
+        match &self.address.status_page {
+            Some(slug) => self.shared(&self.page, self.ask_page(slug)).await,
+            None => self.shared(&self.metrics, self.ask_metrics()).await,
+        }
+    }
+
+    async fn fallback(&self) -> Option<Result<Arc<Reading>, Unknown>> {
+        self.address.status_page.as_ref()?;
+        self.address.api_key.as_ref()?;
+        Some(self.shared(&self.metrics, self.ask_metrics()).await)
     }
 }
 

@@ -49,12 +49,12 @@ pub(crate) fn check(
         }
         let before = baseline_of(state, &target);
         let pods = match health::pods(workload, before, open) {
-            Health::Good => Health::Good,
             Health::Moving(why) => Health::Moving(format!("{target}: {why}")),
             Health::Bad { why, definite } => Health::Bad {
                 why: format!("{target}: {why}"),
                 definite,
             },
+            other @ (Health::Good | Health::Down { .. }) => other,
         };
         worst = worst.and(pods);
         if workload.replicas == 0 {

@@ -1,11 +1,11 @@
 //! What this process remembers of the upgrades it watches.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use job::UpgradeId;
 
-use crate::ports::Reading;
+use crate::monitors::Mark;
 
 /// What was not touched for so long is forgotten, in milliseconds.
 const FORGET_MS: i64 = 24 * 3600 * 1000;
@@ -15,10 +15,14 @@ const FORGET_MS: i64 = 24 * 3600 * 1000;
 pub(crate) struct Seen {
     pub(crate) touched_ms: i64,
     pub(crate) unknown_since_ms: Option<i64>,
+    /// It is ill since then, and whose doing that is cannot be seen.
+    pub(crate) doubted_since_ms: Option<i64>,
     /// The restarts by pod UID when the window that began then was met first.
     pub(crate) restarts: Option<(i64, BTreeMap<String, u32>)>,
-    /// What the monitors said first in the window that began then.
-    pub(crate) monitors: Option<(i64, Arc<Reading>)>,
+    /// When each monitor without times has beaten, as far as its marks tell.
+    pub(crate) marks: BTreeMap<String, Mark>,
+    /// Since when each monitor was read as DOWN that is so still.
+    pub(crate) down: BTreeMap<String, i64>,
     /// Something was wrong before the push, and is looked at a second time.
     pub(crate) ill_before: bool,
 }

@@ -4,15 +4,21 @@
 //! was UP before, and is DOWN in a beat that counts, speaks against the upgrade; everything else
 //! that is not UP is unknown, and unknown is never failure.
 
+mod sources;
+
 use std::collections::BTreeMap;
 
 use job::{MonitorState, Monitors};
 
 use crate::health::Health;
-use crate::ports::{Monitor, Reading, Unknown};
+use crate::ports::{Monitor, Reading, Source, Unknown};
+
+pub(crate) use self::sources::{complete, lacks};
 
 /// So many of the last beats tell a monitor's interval.
 const BEATS_FOR_INTERVAL: usize = 12;
+/// Within so many of its intervals a monitor has beaten: a check that hangs takes long as well.
+const INTERVALS: i64 = 2;
 
 /// What the judgement rests on besides the monitors.
 #[derive(Debug, Clone, Copy)]
@@ -22,12 +28,41 @@ pub(crate) struct Since<'a> {
     pub(crate) live_ms: Option<i64>,
     /// The window that is open began then.
     pub(crate) healthy_ms: Option<i64>,
-    /// The first reading that this process took in the window.
-    pub(crate) first: Option<&'a Reading>,
+    /// What this process knows of the beats of monitors without times, by key.
+    pub(crate) marks: &'a BTreeMap<String, Mark>,
+    /// Since when this process reads a monitor as DOWN, by its key.
+    pub(crate) down: &'a BTreeMap<String, i64>,
     /// A monitor's interval where its beats do not tell.
     pub(crate) interval_ms: i64,
     /// A window is lengthened by this at most.
     pub(crate) wait_at_most_ms: i64,
+}
+
+/// What the readings of a monitor without times tell of its last beat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mark {
+    mark: String,
+    /// When it was read last, in milliseconds since the Unix epoch.
+    read_ms: i64,
+    /// Its last beat came after this, as it has changed since.
+    after_ms: Option<i64>,
+}
+
+impl Mark {
+    fn read(monitor: &Monitor, read_ms: i64, known: Option<&Mark>) -> Mark {
+        let after_ms = known.and_then(|known| {
+            if known.mark == monitor.mark {
+                known.after_ms
+            } else {
+                Some(known.read_ms)
+            }
+        });
+        Mark {
+            mark: monitor.mark.clone(),
+            read_ms,
+            after_ms,
+        }
+    }
 }
 
 /// What the monitors say.
@@ -39,6 +74,10 @@ pub(crate) struct Said {
     pub(crate) wait_ms: i64,
     /// One line for each, for the report.
     pub(crate) lines: Vec<String>,
+    /// What is known of the beats of those without times now.
+    pub(crate) marks: BTreeMap<String, Mark>,
+    /// Since when those are read as DOWN that speak against the upgrade, by key.
+    pub(crate) down: BTreeMap<String, i64>,
 }
 
 /// The service's monitors, and the names of those that are missing.
@@ -127,6 +166,8 @@ pub(crate) fn judge(
         health: Health::Good,
         wait_ms: 0,
         lines: Vec::new(),
+        marks: since.marks.clone(),
+        down: BTreeMap::new(),
     };
     let reading = match reading {
         Ok(reading) => reading,
@@ -135,38 +176,72 @@ pub(crate) fn judge(
             return said;
         }
     };
+    if let Some(note) = &reading.note {
+        said.lines.push(format!("Uptime Kuma: {note}"));
+    }
     let (found, missing) = of_service(&reading.monitors, wanted, service);
     if found.is_empty() && missing.is_empty() {
         said.lines
             .push(format!("Uptime Kuma: no monitor of {service}"));
     }
     for monitor in found {
-        let name = &monitor.name;
-        let known = before.get(&key(monitor)).copied();
-        let word = match one(monitor, reading, known, since) {
+        let key = key(monitor);
+        let known = before.get(&key).copied();
+        let interval_ms = interval_ms(monitor, since.interval_ms);
+        let mut after_ms = None;
+        if monitor.source == Source::Metrics {
+            let mark = Mark::read(monitor, reading.at_ms, since.marks.get(&key));
+            after_ms = mark.after_ms;
+            said.marks.insert(key.clone(), mark);
+        }
+        let counts = |from_ms: i64| {
+            // What stays the same may be old until it must have been said again.
+            let again_ms = since.interval_ms.saturating_mul(INTERVALS);
+            match monitor.beats.last() {
+                Some(last) => last.at_ms > from_ms,
+                None => {
+                    after_ms.is_some_and(|after_ms| after_ms >= from_ms)
+                        || reading.at_ms > from_ms.saturating_add(again_ms)
+                }
+            }
+        };
+        let word = match one(monitor, known, since, counts) {
             Word::Passed => "UP".to_owned(),
             Word::Down => {
-                let why = format!("Uptime Kuma: {name} is DOWN, and was not before the upgrade");
-                said.health = said.health.and(Health::Bad {
-                    why,
-                    definite: false,
+                let name = &monitor.name;
+                let since_ms = since.down.get(&key).copied().unwrap_or(reading.at_ms);
+                // Its next beat, and a while for the check itself.
+                let next_ms = interval_ms.saturating_add(interval_ms / 4);
+                said.health = said.health.and(Health::Down {
+                    why: format!("Uptime Kuma: {name} is DOWN, and was not before the upgrade"),
+                    since_ms,
+                    patience_ms: next_ms.min(since.wait_at_most_ms),
                 });
+                said.down.insert(key, since_ms);
                 "DOWN".to_owned()
             }
-            Word::NotYet => {
-                let wait_ms = interval_ms(monitor, since.interval_ms).saturating_mul(2);
+            Word::NotYet(why) => {
+                let wait_ms = interval_ms.saturating_mul(INTERVALS);
                 said.wait_ms = said.wait_ms.max(wait_ms.min(since.wait_at_most_ms));
-                "unknown, no beat since the version is healthy".to_owned()
+                why.to_owned()
             }
             Word::Unknown(why) => format!("unknown, {why}"),
         };
-        said.lines.push(format!("Uptime Kuma: {name} {word}"));
+        let from = match monitor.source {
+            Source::Page => "",
+            Source::Metrics => " (/metrics)",
+        };
+        said.lines
+            .push(format!("Uptime Kuma: {} {word}{from}", monitor.name));
     }
-    for name in missing {
-        said.lines.push(format!(
-            "Uptime Kuma: {name} unknown, there is no such monitor"
-        ));
-    }
+    let why = if reading.all {
+        "there is no such monitor"
+    } else {
+        "it is not on the status page"
+    };
+    let missing = missing.iter();
+    said.lines
+        .extend(missing.map(|name| format!("Uptime Kuma: {name} unknown, {why}")));
     said
 }
 
@@ -178,52 +253,37 @@ enum Word {
     /// DOWN since the version is live, and not before.
     Down,
     /// Its next beat will tell.
-    NotYet,
+    NotYet(&'static str),
     /// Nothing that counts.
     Unknown(&'static str),
 }
 
+/// `counts` tells whether the last thing it said was said after that moment.
 fn one(
     monitor: &Monitor,
-    reading: &Reading,
     before: Option<MonitorState>,
     since: Since<'_>,
+    counts: impl Fn(i64) -> bool,
 ) -> Word {
-    let counts = |from_ms: Option<i64>| {
-        from_ms.is_some_and(|from_ms| beat_since(monitor, reading, from_ms, since))
-    };
     match monitor.last {
         None => Word::Unknown("it has not beaten yet"),
         Some(MonitorState::Maintenance) => Word::Unknown("it is in maintenance"),
-        Some(MonitorState::Pending) => Word::NotYet,
-        Some(MonitorState::Up) if counts(since.healthy_ms) => Word::Passed,
+        Some(MonitorState::Pending) => Word::NotYet("PENDING, retries are left"),
+        Some(MonitorState::Up) if since.healthy_ms.is_some_and(&counts) => Word::Passed,
         Some(MonitorState::Down) if before == Some(MonitorState::Down) => {
             Word::Unknown("it was DOWN before the upgrade as well")
         }
-        Some(MonitorState::Down) if counts(since.live_ms) => {
+        Some(MonitorState::Down) if since.live_ms.is_some_and(&counts) => {
             if before == Some(MonitorState::Up) || was_up(monitor, since.live_ms) {
                 Word::Down
             } else {
                 Word::Unknown("it is DOWN, and what it said before the upgrade is not known")
             }
         }
-        Some(MonitorState::Up | MonitorState::Down) => Word::NotYet,
+        Some(MonitorState::Up | MonitorState::Down) => {
+            Word::NotYet("unknown, no beat since the version is healthy")
+        }
     }
-}
-
-/// Whether the last thing it said was said after that moment.
-fn beat_since(monitor: &Monitor, reading: &Reading, from_ms: i64, since: Since<'_>) -> bool {
-    if let Some(last) = monitor.beats.last() {
-        return last.at_ms > from_ms;
-    }
-    // Without times: what was the same for a whole interval was said again, and what has changed
-    // within the window was said in it.
-    if reading.at_ms > from_ms.saturating_add(since.interval_ms) {
-        return true;
-    }
-    let first = since.first.filter(|first| first.at_ms >= from_ms);
-    let first = first.and_then(|first| first.monitors.iter().find(|one| key(one) == key(monitor)));
-    first.is_some_and(|first| first.mark != monitor.mark)
 }
 
 fn was_up(monitor: &Monitor, live_ms: Option<i64>) -> bool {

@@ -214,13 +214,15 @@ pub struct Other {
     pub since_ms: i64,
 }
 
-/// How the cluster is around the targets.
+/// How the cluster is around the targets; what nobody may see is left out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Surroundings {
     /// Its machines.
     pub nodes: Vec<Node>,
     /// Its Deployments, the targets' included.
     pub deployments: Vec<Other>,
+    /// Why some of it could not be seen this time.
+    pub unknown: Option<Unknown>,
 }
 
 /// A cluster.
@@ -228,7 +230,7 @@ pub struct Surroundings {
 pub trait Cluster: Send + Sync + 'static {
     /// The target's workload and its pods; none if there is no such workload.
     async fn workload(&self, cluster: &str, target: &Target) -> Result<Option<Workload>, Unknown>;
-    /// How the rest of the cluster is; what cannot be known is left out.
+    /// How the rest of the cluster is.
     async fn surroundings(&self, cluster: &str) -> Surroundings;
 }
 
@@ -239,6 +241,15 @@ pub struct Beat {
     pub at_ms: i64,
     /// What it says.
     pub state: MonitorState,
+}
+
+/// Where a monitor was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The status page, which tells when it beat.
+    Page,
+    /// `/metrics`, which does not.
+    Metrics,
 }
 
 /// One monitor of Uptime Kuma.
@@ -256,6 +267,8 @@ pub struct Monitor {
     pub beats: Vec<Beat>,
     /// Changes with most beats, where the source does not tell their times.
     pub mark: String,
+    /// The source.
+    pub source: Source,
 }
 
 /// All monitors at one moment.
@@ -265,13 +278,19 @@ pub struct Reading {
     pub at_ms: i64,
     /// The monitors.
     pub monitors: Vec<Monitor>,
+    /// There are no others; a status page may show some only.
+    pub all: bool,
+    /// What could not be read, and what was read instead, for people.
+    pub note: Option<String>,
 }
 
-/// Uptime Kuma.
+/// Uptime Kuma; an answer may be as old as the time between two readings.
 #[async_trait]
 pub trait Monitoring: Send + Sync + 'static {
-    /// What the monitors say; an answer may be as old as the time between two readings.
+    /// What the monitors say.
     async fn read(&self) -> Result<Arc<Reading>, Unknown>;
+    /// What the second source says, for what the first does not tell; none without a second one.
+    async fn fallback(&self) -> Option<Result<Arc<Reading>, Unknown>>;
 }
 
 /// What an address answers.

@@ -5,14 +5,15 @@
 
 use job::Target;
 
-use crate::ports::Surroundings;
+use crate::ports::{Surroundings, Unknown};
 
 /// So many untouched Deployments that fell ill are no chance.
 const MANY: usize = 3;
 /// One in so many of all untouched ones has to be ill.
 const SHARE: usize = 4;
 
-/// Why the trouble may not be the upgrade's doing; none if nothing speaks for that.
+/// Why the trouble may not be the upgrade's doing; none if nothing speaks for that, and unknown if
+/// what could not be seen might.
 ///
 /// A node counts while it is away, and until `settle_ms` after its return, if that happened after
 /// `pushed_ms`. All times are in milliseconds since the Unix epoch.
@@ -22,16 +23,16 @@ pub(crate) fn excuse(
     pushed_ms: i64,
     now_ms: i64,
     settle_ms: i64,
-) -> Option<String> {
+) -> Result<Option<String>, Unknown> {
     // The cluster tells whole seconds.
     let after = |since_ms: i64| since_ms.saturating_add(1000) > pushed_ms;
     let moved = around.nodes.iter().filter(|node| after(node.since_ms));
     for node in moved {
         if !node.ready {
-            return Some(format!("node {} is not ready", node.name));
+            return Ok(Some(format!("node {} is not ready", node.name)));
         }
         if now_ms.saturating_sub(node.since_ms) < settle_ms {
-            return Some(format!("node {} has just come back", node.name));
+            return Ok(Some(format!("node {} has just come back", node.name)));
         }
     }
     let ours = |namespace: &str, name: &str| {
@@ -47,8 +48,12 @@ pub(crate) fn excuse(
     let ill = others
         .filter(|other| !other.available && after(other.since_ms))
         .count();
-    (ill >= MANY && ill.saturating_mul(SHARE) >= all)
-        .then(|| format!("{ill} of {all} other Deployments have fallen ill as well"))
+    if ill >= MANY && ill.saturating_mul(SHARE) >= all {
+        return Ok(Some(format!(
+            "{ill} of {all} other Deployments have fallen ill as well"
+        )));
+    }
+    around.unknown.clone().map_or(Ok(None), Err)
 }
 
 #[cfg(test)]
@@ -58,6 +63,22 @@ mod tests {
     use crate::sample;
 
     fn check(nodes: &[(bool, i64)], others: &[(&str, bool, i64)], expected: Option<&str>) {
+        for unknown in [None, Some(Unknown("away".to_owned()))] {
+            let found = found(nodes, others, unknown.as_ref());
+            // What is seen is an excuse, whatever is not seen.
+            let expected = match (expected, unknown) {
+                (None, Some(unknown)) => Err(unknown),
+                (expected, _) => Ok(expected.map(str::to_owned)),
+            };
+            assert_eq!(found, expected, "{nodes:?} {others:?}");
+        }
+    }
+
+    fn found(
+        nodes: &[(bool, i64)],
+        others: &[(&str, bool, i64)],
+        unknown: Option<&Unknown>,
+    ) -> Result<Option<String>, Unknown> {
         let node = |(ready, since_ms): &(bool, i64)| Node {
             name: "n1".to_owned(),
             ready: *ready,
@@ -72,11 +93,11 @@ mod tests {
         let around = Surroundings {
             nodes: nodes.iter().map(node).collect(),
             deployments: others.iter().map(other).collect(),
+            unknown: unknown.cloned(),
         };
         let targets = [sample::target()];
         // Pushed at 100 s, now 1000 s, settle 200 s.
-        let found = excuse(&around, &targets, 100_500, 1_000_000, 200_000);
-        assert_eq!(found.as_deref(), expected, "{around:?}");
+        excuse(&around, &targets, 100_500, 1_000_000, 200_000)
     }
 
     #[test]

@@ -2,5 +2,7 @@
 
 mod ci;
 mod kuma;
+mod monitors;
 mod stage;
+mod surroundings;
 mod window;

@@ -8,7 +8,7 @@ use job::{Body, Cause, Plan};
 use crate::applied::Look;
 use crate::health::{Health, Open};
 use crate::look::{check, passed, report};
-use crate::monitors::{self, Said, Since};
+use crate::monitors::{self, Mark, Said, Since};
 use crate::ports::{Reading, Unknown};
 use crate::surroundings;
 use crate::watch::{self, Tick, Window};
@@ -39,36 +39,25 @@ impl Verifier {
                 restarts: seen.restarts.as_ref().map(|(_, restarts)| restarts),
             }
         });
-        if let (Some(since_ms), Some(Ok(reading))) = (state.healthy_since_ms, &reading)
-            && reading.at_ms >= since_ms
-            && seen
-                .monitors
-                .as_ref()
-                .is_none_or(|(at_ms, _)| *at_ms != since_ms)
-        {
-            seen.monitors = Some((since_ms, std::sync::Arc::clone(reading)));
-        }
         let said = reading.map(|reading| {
-            let first = seen.monitors.as_ref().map(|(_, reading)| reading.as_ref());
-            self.judge_monitors(
-                history,
-                plan,
-                &reading.as_deref().map_err(Clone::clone),
-                first,
-            )
+            let reading = reading.as_deref().map_err(Clone::clone);
+            self.judge_monitors(history, plan, &reading, &seen.marks, &seen.down)
         });
+        if let Some(said) = &said {
+            (seen.marks, seen.down) = (said.marks.clone(), said.down.clone());
+        }
         let all = |open| judged(check(&looks, &http, state, tag, open), said.as_ref());
         let mut checked = all(open);
-        let mut excuse = None;
+        let mut excuse = Ok(None);
         if checked.as_ref().is_ok_and(|health| !health.is_good()) {
             excuse = self.excuse(history, plan, now_ms).await;
         }
-        if excuse.is_some() && all(None) == Ok(Health::Good) {
+        if matches!(excuse, Ok(Some(_))) && all(None) == Ok(Health::Good) {
             // Only restarts are left of it: the window begins anew.
             if state.healthy_since_ms.is_some() {
                 return Ok(Body::HealthySince { since_ms: now_ms });
             }
-            excuse = None;
+            excuse = Ok(None);
             checked = Ok(Health::Good);
         }
         let window = Window {
@@ -91,22 +80,28 @@ impl Verifier {
             watched_ms: state.watched_ms,
             recoveries: recoveries(history),
             unknown_since_ms: seen.unknown_since_ms,
+            doubted_since_ms: seen.doubted_since_ms,
             known_here,
         };
-        seen.unknown_since_ms = match &checked {
-            Ok(_) => None,
-            Err(unknown) => {
+        match (&checked, &excuse) {
+            (Err(unknown), _) => {
                 tracing::warn!(upgrade = %state.id, %unknown, "health could not be seen");
-                seen.unknown_since_ms.or(Some(now_ms))
+                seen.unknown_since_ms.get_or_insert(now_ms);
             }
-        };
+            (Ok(_), Err(unknown)) => {
+                tracing::warn!(upgrade = %state.id, %unknown, "the surroundings could not be seen");
+                seen.doubted_since_ms.get_or_insert(now_ms);
+            }
+            (Ok(_), Ok(_)) => (seen.unknown_since_ms, seen.doubted_since_ms) = (None, None),
+        }
         self.memory.put(&state.id, seen);
         let tick = match excuse {
-            Some(why) => {
+            Ok(Some(why)) => {
                 tracing::warn!(upgrade = %state.id, why, "the window stands still");
                 watch::pause(why, &window)
             }
-            None => watch::decide(checked, &window),
+            Ok(None) => watch::decide(checked, &window),
+            Err(unknown) => watch::decide(Err(doubted(checked, unknown)), &window),
         };
         let answer = match tick {
             Tick::Wait(wait) => return Err(wait),
@@ -149,14 +144,16 @@ impl Verifier {
         history: &History,
         plan: &Plan,
         reading: &Result<&Reading, Unknown>,
-        first: Option<&Reading>,
+        marks: &BTreeMap<String, Mark>,
+        down: &BTreeMap<String, i64>,
     ) -> Said {
         let none = BTreeMap::new();
         let before = history.state.baseline.as_ref();
         let since = Since {
             live_ms: live_since(history),
             healthy_ms: history.state.healthy_since_ms,
-            first,
+            marks,
+            down,
             interval_ms: ms(self.times.monitor_interval),
             wait_at_most_ms: ms(self.times.monitor_wait),
         };
@@ -170,16 +167,24 @@ impl Verifier {
     }
 
     /// Why what is wrong may not be the upgrade's doing.
-    async fn excuse(&self, history: &History, plan: &Plan, now_ms: i64) -> Option<String> {
+    async fn excuse(
+        &self,
+        history: &History,
+        plan: &Plan,
+        now_ms: i64,
+    ) -> Result<Option<String>, Unknown> {
         let state = &history.state;
         let pushed = if state.phase.is_undo() {
             state.reverted.as_ref().map(|(_, at_ms)| *at_ms)
         } else {
             state.pushed.as_ref().map(|(_, at_ms)| *at_ms)
         };
+        let Some(pushed_ms) = pushed else {
+            return Ok(None);
+        };
         let around = self.eyes.cluster.surroundings(&plan.cluster).await;
         let settle_ms = seconds(plan.limits.settle_seconds);
-        surroundings::excuse(&around, &plan.targets, pushed?, now_ms, settle_ms)
+        surroundings::excuse(&around, &plan.targets, pushed_ms, now_ms, settle_ms)
     }
 }
 
@@ -187,6 +192,16 @@ fn judged(health: Result<Health, Unknown>, said: Option<&Said>) -> Result<Health
     match said {
         Some(said) => health.map(|health| health.and(said.health.clone())),
         None => health,
+    }
+}
+
+/// Ill, and perhaps not by itself.
+fn doubted(health: Result<Health, Unknown>, unknown: Unknown) -> Unknown {
+    match health {
+        Ok(Health::Moving(why) | Health::Down { why, .. } | Health::Bad { why, .. }) => Unknown(
+            format!("{why}; whether more than the service is ill is not known: {unknown}"),
+        ),
+        Ok(Health::Good) | Err(_) => unknown,
     }
 }
 
@@ -208,13 +223,23 @@ fn restarts(looks: &[Look<'_>]) -> BTreeMap<String, u32> {
         .collect()
 }
 
-/// How often it became healthy since the version is live.
+/// How often it became healthy by itself since the version is live: neither a pause nor a window
+/// that began anew because pods restarted with their node is a relapse.
 fn recoveries(history: &History) -> usize {
-    let facts = history.entries.iter().rev().map(|entry| &entry.fact.body);
-    facts
-        .take_while(|body| !matches!(body, Body::Applied { .. } | Body::RetryRequested { .. }))
-        .filter(|body| matches!(body, Body::HealthySince { .. }))
-        .count()
+    let (mut count, mut ill) = (0, true);
+    for entry in &history.entries {
+        match &entry.fact.body {
+            Body::Applied { .. } | Body::RetryRequested { .. } => (count, ill) = (0, true),
+            Body::FailingSince { .. } => ill = true,
+            Body::Observed { why, .. } if !why.is_empty() => ill = false,
+            Body::HealthySince { .. } => {
+                count += usize::from(ill);
+                ill = false;
+            }
+            _ => {}
+        }
+    }
+    count
 }
 
 /// When the version was healthy in the cluster for the first time, or stood still last after that:

@@ -40,6 +40,8 @@ pub(crate) struct Window {
     pub(crate) recoveries: usize,
     /// Since when this process could not see it.
     pub(crate) unknown_since_ms: Option<i64>,
+    /// Since when this process sees it ill, and cannot see whose doing that is.
+    pub(crate) doubted_since_ms: Option<i64>,
     /// This process has watched it before.
     pub(crate) known_here: bool,
 }
@@ -77,7 +79,7 @@ pub(crate) fn decide(look: Result<Health, Unknown>, window: &Window) -> Tick {
     match look {
         Err(Unknown(why)) => {
             let since = window
-                .unknown_since_ms
+                .unseen_since_ms()
                 .unwrap_or(window.now_ms)
                 .max(window.watched_ms);
             if window.now_ms.saturating_sub(since) >= window.unknown_limit_ms {
@@ -87,6 +89,18 @@ pub(crate) fn decide(look: Result<Health, Unknown>, window: &Window) -> Tick {
         }
         Ok(Health::Good) => window.good(),
         Ok(Health::Moving(why)) => window.ill(why, window.settle_ms),
+        Ok(Health::Down {
+            why,
+            since_ms,
+            patience_ms,
+        }) => {
+            // The service may have begun to fail before the monitor said so.
+            let failing_ms = window.failing_since_ms.unwrap_or(window.now_ms);
+            let earlier_ms = since_ms.saturating_sub(failing_ms).max(0);
+            let patience_ms = patience_ms.saturating_add(earlier_ms);
+            let usual_ms = window.settle_ms.min(window.length_ms);
+            window.ill(why, usual_ms.max(patience_ms))
+        }
         Ok(Health::Bad {
             why,
             definite: true,
@@ -109,7 +123,7 @@ pub(crate) fn pause(why: String, window: &Window) -> Tick {
     };
     let whole = |ms: i64| u32::try_from(ms / 1000).unwrap_or(0);
     if !window.pausing {
-        let healthy = window.healthy_since_ms.is_some() && window.unknown_since_ms.is_none();
+        let healthy = window.healthy_since_ms.is_some() && window.unseen_since_ms().is_none();
         return Tick::Paused {
             seconds: if healthy { whole(counted) } else { 0 },
             paused: 0,
@@ -130,6 +144,12 @@ pub(crate) fn pause(why: String, window: &Window) -> Tick {
 }
 
 impl Window {
+    /// Since when it is not known whether it is well.
+    fn unseen_since_ms(&self) -> Option<i64> {
+        let both = [self.unknown_since_ms, self.doubted_since_ms];
+        both.into_iter().flatten().min()
+    }
+
     /// A longer silence between two facts means that nobody looked.
     fn longest_silence_ms(&self) -> i64 {
         self.observed_every_ms
@@ -155,7 +175,7 @@ impl Window {
             };
         }
         let blind = self
-            .unknown_since_ms
+            .unseen_since_ms()
             .filter(|since| *since > self.watched_ms);
         let counted = match blind {
             _ if gap => 0,
@@ -232,6 +252,7 @@ mod tests {
             watched_ms: 0,
             recoveries: 0,
             unknown_since_ms: None,
+            doubted_since_ms: None,
             known_here: true,
         }
     }
@@ -337,6 +358,84 @@ mod tests {
         assert_eq!(
             decide(definite, &window(0)),
             Tick::Failed("killed".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_monitor_gets_time_for_the_beat_that_takes_it_back() {
+        // A safe window of two minutes.
+        let tick = |now_s: i64, since_s: i64, interval_s: i64| {
+            let down = Health::Down {
+                why: "DOWN".to_owned(),
+                since_ms: since_s * 1000,
+                patience_ms: interval_s * 1250,
+            };
+            let window = Window {
+                length_ms: 120_000,
+                failing_since_ms: Some(0),
+                ..window(now_s)
+            };
+            decide(Ok(down), &window)
+        };
+        let failed = |seconds: i64| Tick::Failed(format!("DOWN (for {seconds} s)"));
+        for (interval_s, since_s, certain_s) in [
+            (30, 0, 120),
+            (60, 0, 120),
+            (120, 0, 150),
+            (300, 0, 375),
+            // Something else was wrong first.
+            (300, 100, 475),
+            (30, 100, 137),
+            // What another process saw mended in between does not count.
+            (300, -500, 375),
+        ] {
+            assert_eq!(tick(certain_s - 1, since_s, interval_s), wait(15));
+            let certain = tick(certain_s + 1, since_s, interval_s);
+            assert_eq!(certain, failed(certain_s + 1), "{interval_s} {since_s}");
+        }
+        let down = Health::Down {
+            why: "DOWN".to_owned(),
+            since_ms: 0,
+            patience_ms: 375_000,
+        };
+        assert_eq!(
+            decide(Ok(down), &healthy(15, 0, 0)),
+            Tick::Failing("DOWN".to_owned())
+        );
+    }
+
+    #[test]
+    fn what_may_be_anothers_doing_is_waited_for_and_is_not_observed_time() {
+        let doubted = |now_s: i64| Window {
+            doubted_since_ms: Some(15_000),
+            ..healthy(now_s, 0, 0)
+        };
+        let unknown = || Err(Unknown("away".to_owned()));
+        assert_eq!(decide(unknown(), &doubted(3614)), wait(15));
+        assert_eq!(
+            decide(unknown(), &doubted(3615)),
+            Tick::Lost("away".to_owned())
+        );
+        assert_eq!(decide(Ok(Health::Good), &doubted(45)), Tick::Observed(15));
+        let paused = |seconds| Tick::Paused {
+            seconds,
+            paused: 0,
+            why: "a node".to_owned(),
+        };
+        assert_eq!(pause("a node".to_owned(), &doubted(45)), paused(0));
+        // Its failing was seen all the while.
+        let failing = Window {
+            failing_since_ms: Some(0),
+            healthy_since_ms: None,
+            ..doubted(600)
+        };
+        let bad = Ok(Health::Bad {
+            why: "503".to_owned(),
+            definite: false,
+        });
+        assert_eq!(
+            decide(bad, &failing),
+            Tick::Failed("503 (for 600 s)".to_owned())
         );
     }
 

@@ -42,7 +42,7 @@ impl Default for Times {
             interval: Duration::from_secs(15),
             observed_every: Duration::from_secs(60),
             unknown_limit: Duration::from_secs(3600),
-            monitor_interval: Duration::from_secs(60),
+            monitor_interval: Duration::from_secs(300),
             monitor_wait: Duration::from_secs(900),
         }
     }
@@ -181,8 +181,15 @@ impl Verifier {
     /// What the monitors say; none if the plan or the configuration has none.
     pub(crate) async fn monitors(&self, plan: &Plan) -> Option<Result<Arc<Reading>, Unknown>> {
         let monitoring = self.eyes.monitoring.as_ref()?;
-        plan.monitors.as_ref()?;
-        Some(monitoring.read().await)
+        let wanted = plan.monitors.as_ref()?;
+        let reading = monitoring.read().await;
+        if !monitors::lacks(&reading, wanted, &plan.service) {
+            return Some(reading);
+        }
+        Some(match monitoring.fallback().await {
+            Some(other) => monitors::complete(reading, &other, wanted, &plan.service),
+            None => reading,
+        })
     }
 
     async fn take_baseline(&self, state: &State, plan: &Plan) -> Next {

@@ -14,7 +14,8 @@ pub struct Kuma {
     /// The slug of a status page that shows the monitors: it tells when they beat, and needs no
     /// key. Else `/metrics` is read, which does not tell.
     pub status_page: Option<String>,
-    /// The file that holds the API key for `/metrics`; or `BOWLINE_SECRET_KUMA_API_KEY`.
+    /// The file that holds the API key for `/metrics`; or `BOWLINE_SECRET_KUMA_API_KEY`. With a
+    /// status page as well, `/metrics` is read for what that does not show.
     pub api_key_file: Option<PathBuf>,
     /// How often it is read at most, for all upgrades together.
     #[serde(with = "humantime_serde")]
@@ -22,7 +23,8 @@ pub struct Kuma {
     /// How long one answer may take.
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,
-    /// The time between two beats of a monitor, where it cannot be told from them.
+    /// The time between two beats of a monitor, where it cannot be told from them: that of the
+    /// slowest one, or an old UP is taken for a new one.
     #[serde(with = "humantime_serde")]
     pub monitor_interval: Duration,
     /// A window is never lengthened by more than this for a monitor that beats seldom.
@@ -38,7 +40,7 @@ impl Default for Kuma {
             api_key_file: None,
             poll: Duration::from_secs(15),
             timeout: Duration::from_secs(10),
-            monitor_interval: Duration::from_secs(60),
+            monitor_interval: Duration::from_secs(5 * 60),
             wait_at_most: Duration::from_secs(15 * 60),
         }
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use job::MonitorState;
 
 use super::{host_of, state};
-use crate::ports::Monitor;
+use crate::ports::{Monitor, Source};
 
 /// Labels by name, unescaped.
 type Labels<'a> = BTreeMap<&'a str, String>;
@@ -61,6 +61,7 @@ fn monitor(labels: &Labels<'_>, value: &str) -> Monitor {
         last,
         beats: Vec::new(),
         mark: value.to_owned(),
+        source: Source::Metrics,
     }
 }
 

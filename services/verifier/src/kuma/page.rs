@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::{host_of, state};
-use crate::ports::{Beat, Monitor};
+use crate::ports::{Beat, Monitor, Source};
 
 /// Puts both answers together; a monitor stands in several groups at most once.
 pub(super) fn monitors(page: &Value, beats: &Value) -> Option<Vec<Monitor>> {
@@ -34,6 +34,7 @@ pub(super) fn monitors(page: &Value, beats: &Value) -> Option<Vec<Monitor>> {
             last: last.and_then(state),
             beats: of_it.iter().filter_map(beat).collect(),
             mark: String::new(),
+            source: Source::Page,
         });
     }
     Some(found)

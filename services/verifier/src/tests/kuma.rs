@@ -1,13 +1,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use job::{Body, MonitorState, Monitors};
+use job::MonitorState;
 use runtime::Secret;
 use testkit::kuma::{Kuma as Stub, State};
 
-use super::stage::{Stage, TIMEOUT};
-use super::window::{applied, healthy, unhealthy};
-use crate::ports::{Monitoring as _, Reading, Unknown};
+use super::stage::TIMEOUT;
+use crate::ports::{Monitoring as _, Reading, Source, Unknown};
 use crate::{Kuma, KumaAddress};
 
 const LONG: Duration = Duration::from_secs(3600);
@@ -96,6 +95,26 @@ async fn all_upgrades_share_one_reading_and_one_failure() {
 }
 
 #[tokio::test]
+async fn the_fallback_is_metrics_if_there_is_a_page_and_a_key() {
+    let stub = Stub::start().unwrap();
+    stub.add("app", None, LONG);
+    let key = Secret::new(stub.key());
+    let both = |address: &mut KumaAddress| address.api_key = Some(key.clone());
+    let kuma = client(&stub, None, both);
+    let page = kuma.read().await.unwrap();
+    assert_eq!((page.monitors[0].source, page.all), (Source::Page, false));
+    // The page is not shown the key.
+    assert_eq!(stub.key_requests(), 0);
+    let metrics = kuma.fallback().await.unwrap().unwrap();
+    let read = (metrics.monitors[0].source, metrics.all);
+    assert_eq!(read, (Source::Metrics, true));
+    for key in [None, Some(stub.key())] {
+        let kuma = client(&stub, key, |_| ());
+        assert_eq!(kuma.fallback().await, None, "{key:?}");
+    }
+}
+
+#[tokio::test]
 async fn whatever_is_no_reading_is_unknown_and_says_why() {
     let stub = Stub::start().unwrap();
     stub.add("app", None, LONG);
@@ -148,127 +167,5 @@ async fn over_the_limit_is_unknown_and_not_a_failure() {
     assert!(
         matches!(&over, Err(Unknown(why)) if why.contains("60 requests")),
         "{over:?}"
-    );
-}
-
-/// An upgrade whose plan names the monitors `app`.
-fn with_monitor() -> Stage {
-    Stage::with(1, |plan| {
-        plan.monitors = Some(Monitors {
-            names: vec!["app".to_owned()],
-            hosts: Vec::new(),
-        });
-    })
-}
-
-/// Live and healthy; the monitor has beaten before it only.
-async fn live(stage: &mut Stage) -> u64 {
-    let id = stage.kuma.add_silent("app", None);
-    stage.kuma.beat(id, State::Up, Duration::from_secs(60));
-    stage.kuma.beat(id, State::Up, Duration::from_secs(30));
-    applied(stage).await;
-    healthy(stage).await;
-    id
-}
-
-async fn ends(stage: &mut Stage) -> String {
-    let body = stage
-        .until("the end", |body| matches!(body, Body::Succeeded { .. }))
-        .await;
-    let Body::Succeeded { report } = body else {
-        panic!("{body:?}")
-    };
-    report
-}
-
-#[tokio::test]
-async fn a_beat_in_the_window_is_waited_for_and_reported() {
-    let mut stage = with_monitor();
-    let id = live(&mut stage).await;
-    stage.advance(60);
-    stage.tick().await;
-    stage.advance(61);
-    // The window is over, and the monitor has said nothing in it.
-    let observed = stage.tick().await;
-    assert!(
-        matches!(observed, Some(Body::Observed { .. })),
-        "{observed:?}"
-    );
-    assert_eq!(stage.tick().await, None);
-    stage.kuma.beat(id, State::Up, Duration::ZERO);
-    let report = ends(&mut stage).await;
-    assert!(report.contains("\nUptime Kuma: app UP\n"), "{report}");
-}
-
-#[tokio::test]
-async fn a_monitor_that_stays_silent_is_unknown_after_two_of_its_intervals() {
-    let mut stage = with_monitor();
-    live(&mut stage).await;
-    stage.advance(60);
-    stage.tick().await;
-    stage.advance(60);
-    stage.tick().await;
-    stage.advance(59);
-    assert_eq!(stage.tick().await, None);
-    stage.advance(1);
-    let report = ends(&mut stage).await;
-    assert!(
-        report.contains("Uptime Kuma: app unknown, no beat since"),
-        "{report}"
-    );
-}
-
-#[tokio::test]
-async fn down_after_up_is_undone_although_everything_else_is_well() {
-    let mut stage = with_monitor();
-    let id = live(&mut stage).await;
-    stage.kuma.beat(id, State::Pending, Duration::ZERO);
-    assert_eq!(stage.tick().await, None);
-    stage.kuma.beat(id, State::Down, Duration::ZERO);
-    let failing = stage.tick().await;
-    assert!(
-        matches!(&failing, Some(Body::FailingSince { evidence, .. }) if evidence.contains("app is DOWN")),
-        "{failing:?}"
-    );
-    stage.advance(99);
-    assert_eq!(stage.tick().await, None);
-    stage.advance(2);
-    let body = stage.tick().await.unwrap();
-    assert!(unhealthy(&body), "{body:?}");
-}
-
-#[tokio::test]
-async fn down_before_as_well_is_not_held_against_the_upgrade() {
-    let mut stage = with_monitor();
-    let id = stage.kuma.add_silent("app", None);
-    stage.kuma.beat(id, State::Down, Duration::from_secs(30));
-    applied(&mut stage).await;
-    let before = stage.history().state.baseline.unwrap().monitors;
-    assert_eq!(before, [("app #1".to_owned(), MonitorState::Down)].into());
-    healthy(&mut stage).await;
-    stage.kuma.beat(id, State::Down, Duration::ZERO);
-    stage.advance(60);
-    stage.tick().await;
-    stage.advance(61);
-    let report = ends(&mut stage).await;
-    assert!(
-        report.contains("app unknown, it was DOWN before"),
-        "{report}"
-    );
-}
-
-#[tokio::test]
-async fn a_kuma_that_is_away_changes_nothing() {
-    let mut stage = with_monitor();
-    stage.kuma.away(true);
-    applied(&mut stage).await;
-    healthy(&mut stage).await;
-    stage.advance(60);
-    stage.tick().await;
-    stage.advance(61);
-    let report = ends(&mut stage).await;
-    assert!(
-        report.contains("Uptime Kuma: unknown, it answered 502"),
-        "{report}"
     );
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use bus::{Entry, History, Outcome, Work as _};
 use job::{
     Body, Command, Fact, Level, Limits, Owner, Phase, Plan, PlanStep, Policy, Request, Risk,
@@ -14,6 +15,7 @@ use runtime::Secret;
 use testkit::http::Site;
 use testkit::kubernetes::{Cluster, Kind, Workload};
 
+use crate::ports::{self, Surroundings, Unknown};
 use crate::{Eyes, Http, Kubernetes, Kuma, KumaAddress, Repository, Times, Verifier, Woodpecker};
 
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
@@ -24,7 +26,8 @@ pub(super) struct Stage {
     pub(super) site: Site,
     pub(super) kuma: testkit::kuma::Kuma,
     verifier: Verifier,
-    ahead_ms: Arc<AtomicI64>,
+    clock: Arc<Clock>,
+    blind: Arc<AtomicBool>,
     facts: Vec<Fact>,
     id: UpgradeId,
 }
@@ -40,9 +43,52 @@ pub(super) fn repository(ci: &testkit::woodpecker::Woodpecker) -> Repository {
     }
 }
 
-fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    i64::try_from(since.unwrap().as_millis()).unwrap()
+/// Wall time that stands still unless a test moves it; what the stubs say is of the moments after
+/// it began.
+struct Clock {
+    began_ms: i64,
+    ahead_ms: AtomicI64,
+}
+
+impl Clock {
+    fn start() -> Clock {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Clock {
+            began_ms: i64::try_from(since.unwrap().as_millis()).unwrap(),
+            ahead_ms: AtomicI64::new(0),
+        }
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.began_ms + self.ahead_ms.load(Ordering::SeqCst)
+    }
+}
+
+/// A cluster whose nodes and Deployments cannot be listed for a while.
+struct Half {
+    cluster: Kubernetes,
+    blind: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl ports::Cluster for Half {
+    async fn workload(
+        &self,
+        cluster: &str,
+        target: &Target,
+    ) -> Result<Option<ports::Workload>, Unknown> {
+        self.cluster.workload(cluster, target).await
+    }
+
+    async fn surroundings(&self, cluster: &str) -> Surroundings {
+        if self.blind.load(Ordering::SeqCst) {
+            return Surroundings {
+                unknown: Some(Unknown("the list timed out".to_owned())),
+                ..Surroundings::default()
+            };
+        }
+        self.cluster.surroundings(cluster).await
+    }
 }
 
 /// Acme's app 1 is to become 2: main and init container, windows of 120 s and 60 s, settle 100 s,
@@ -94,6 +140,15 @@ impl Stage {
 
     /// Everything is ready for the baseline; `change` changes the plan.
     pub(super) fn with(replicas: u64, change: impl FnOnce(&mut Plan)) -> Stage {
+        Stage::read_by(replicas, change, |_, _| ())
+    }
+
+    /// `read` changes how Uptime Kuma is read: by its status page.
+    pub(super) fn read_by(
+        replicas: u64,
+        change: impl FnOnce(&mut Plan),
+        read: impl FnOnce(&mut KumaAddress, &testkit::kuma::Kuma),
+    ) -> Stage {
         crate::choose_cryptography();
         let ci = testkit::woodpecker::Woodpecker::start("acme/infra").unwrap();
         let (cluster, site) = (Cluster::start().unwrap(), Site::start().unwrap());
@@ -103,25 +158,29 @@ impl Stage {
             .init("migrate", "acme/app:1");
         cluster.add(workload.replicas(replicas));
         cluster.rollout_delay(Duration::from_millis(20));
-        let ahead_ms = Arc::new(AtomicI64::new(0));
-        let ahead = Arc::clone(&ahead_ms);
+        let clock = Arc::new(Clock::start());
+        let blind = Arc::new(AtomicBool::new(false));
         let repositories = BTreeMap::from([("acme/infra".to_owned(), repository(&ci))]);
         let clusters = BTreeMap::from([("home".to_owned(), Some(cluster.url()))]);
         let kuma = testkit::kuma::Kuma::start().unwrap();
-        let now_ms: Arc<dyn Fn() -> i64 + Send + Sync> =
-            Arc::new(move || now_ms() + ahead.load(Ordering::SeqCst));
-        let address = KumaAddress {
+        let shown = Arc::clone(&clock);
+        let now_ms: Arc<dyn Fn() -> i64 + Send + Sync> = Arc::new(move || shown.now_ms());
+        let mut address = KumaAddress {
             url: kuma.url(),
             status_page: Some(kuma.slug().to_owned()),
             api_key: None,
             poll: Duration::ZERO,
             timeout: TIMEOUT,
         };
+        read(&mut address, &kuma);
         let monitoring = Kuma::new(address, Arc::clone(&now_ms)).unwrap();
         let verifier = Verifier::new(
             Eyes {
                 ci: Arc::new(Woodpecker::new(repositories, TIMEOUT).unwrap()),
-                cluster: Arc::new(Kubernetes::new(clusters, TIMEOUT)),
+                cluster: Arc::new(Half {
+                    cluster: Kubernetes::new(clusters, TIMEOUT),
+                    blind: Arc::clone(&blind),
+                }),
                 probe: Arc::new(Http::new(TIMEOUT).unwrap()),
                 monitoring: Some(Arc::new(monitoring)),
                 turns: None,
@@ -138,7 +197,8 @@ impl Stage {
             site,
             kuma,
             verifier,
-            ahead_ms,
+            clock,
+            blind,
             facts: Vec::new(),
             id,
         };
@@ -166,7 +226,13 @@ impl Stage {
     }
 
     pub(super) fn advance(&self, seconds: i64) {
-        self.ahead_ms.fetch_add(seconds * 1000, Ordering::SeqCst);
+        let ahead_ms = &self.clock.ahead_ms;
+        ahead_ms.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
+
+    /// While set, the surroundings of the targets cannot be seen.
+    pub(super) fn blind(&self, yes: bool) {
+        self.blind.store(yes, Ordering::SeqCst);
     }
 
     pub(super) fn history(&self) -> History {
@@ -204,7 +270,7 @@ impl Stage {
         } else {
             step
         };
-        let at_ms = now_ms() + self.ahead_ms.load(Ordering::SeqCst);
+        let at_ms = self.clock.now_ms();
         let id = self.facts.len().to_string();
         self.facts.push(Fact {
             id,
@@ -220,7 +286,7 @@ impl Stage {
     pub(super) async fn push(&mut self) {
         assert!(matches!(self.tick().await, Some(Body::Baselined(_))));
         let (base, commit) = ("h".to_owned(), "a".to_owned());
-        let commit_at = now_ms() / 1000;
+        let commit_at = self.clock.began_ms / 1000;
         self.say(Body::Pushing {
             base,
             commit_at,
@@ -235,7 +301,7 @@ impl Stage {
         let (base, commit) = ("a".to_owned(), "r".to_owned());
         self.say(Body::Reverting {
             base,
-            commit_at: now_ms() / 1000,
+            commit_at: self.clock.began_ms / 1000,
             commit: commit.clone(),
         });
         self.ci.push("r", "master", "Revert");

@@ -27,7 +27,7 @@ pub(super) async fn applied(stage: &mut Stage) {
     assert!(matches!(stage.tick().await, Some(Body::Applied { .. })));
 }
 
-fn observed(seconds: u32) -> Body {
+pub(super) fn observed(seconds: u32) -> Body {
     Body::Observed {
         seconds,
         paused: 0,
@@ -61,7 +61,7 @@ async fn a_healthy_upgrade_succeeds_after_its_window_and_reports_what_was_seen()
     assert_eq!(stage.tick().await, Some(observed(60)));
     stage.advance(59);
     assert_eq!(stage.tick().await, None);
-    stage.advance(2);
+    stage.advance(1);
     let Some(Body::Succeeded { report }) = stage.tick().await else {
         panic!("no success")
     };
@@ -133,9 +133,9 @@ async fn an_image_that_cannot_be_pulled_is_undone_after_the_patience() {
     applied(&mut stage).await;
     let failing = |body: &Body| matches!(body, Body::FailingSince { .. });
     stage.until("failing", failing).await;
-    stage.advance(98);
+    stage.advance(99);
     assert_eq!(stage.tick().await, None);
-    stage.advance(3);
+    stage.advance(1);
     let body = stage.tick().await.unwrap();
     assert!(unhealthy(&body), "{body:?}");
 }
@@ -163,7 +163,7 @@ async fn a_broken_answer_is_tolerated_for_a_while_and_then_undone() {
         stage.tick().await,
         Some(Body::FailingSince { .. })
     ));
-    stage.advance(101);
+    stage.advance(100);
     assert!(unhealthy(&stage.tick().await.unwrap()));
 }
 
@@ -193,111 +193,13 @@ async fn an_unreachable_cluster_is_waited_for_and_after_an_hour_a_person_is_aske
     assert_eq!(stage.tick().await, None);
     stage.advance(15);
     stage.cluster.unavailable(false);
-    let seen = stage.tick().await;
-    assert!(
-        matches!(
-            seen,
-            Some(Body::Observed {
-                seconds: 15..=20,
-                ..
-            })
-        ),
-        "{seen:?}"
-    );
+    assert_eq!(stage.tick().await, Some(observed(15)));
     stage.cluster.unavailable(true);
     assert_eq!(stage.tick().await, None);
-    stage.advance(3601);
+    stage.advance(3600);
     let body = stage.tick().await;
     let stuck = matches!(&body, Some(Body::Stuck(why)) if why.starts_with("could not be verified"));
     assert!(stuck, "{body:?}");
-}
-
-fn paused(body: &Body) -> Option<(u32, &str)> {
-    match body {
-        Body::Observed { paused, why, .. } => Some((*paused, why)),
-        _ => None,
-    }
-}
-
-#[tokio::test]
-async fn a_node_that_reboots_stops_the_window_and_nothing_is_undone() {
-    let mut stage = Stage::new();
-    applied(&mut stage).await;
-    healthy(&mut stage).await;
-    stage.advance(60);
-    assert_eq!(stage.tick().await, Some(observed(60)));
-    stage.cluster.reboot(Duration::from_secs(3600));
-    let body = stage.tick().await.unwrap();
-    assert_eq!(paused(&body), Some((0, "node node-1 is not ready")));
-    stage.advance(60);
-    let body = stage.tick().await.unwrap();
-    assert_eq!(paused(&body), Some((60, "node node-1 is not ready")));
-    let state = stage.history().state;
-    assert_eq!((state.observed_seconds, state.paused_seconds), (60, 60));
-    assert!(state.pausing && state.failing_since.is_none());
-    // Ninety minutes in which nobody looks are no pause, and an hour of pauses in all is enough.
-    stage.advance(5400);
-    assert_eq!(
-        paused(&stage.tick().await.unwrap()).map(|(s, _)| s),
-        Some(0)
-    );
-    let mut facts = Vec::new();
-    for _ in 0..59 {
-        stage.advance(60);
-        facts.push(stage.tick().await.unwrap());
-    }
-    let last = facts.pop();
-    let stuck = matches!(&last, Some(Body::Stuck(why)) if why.starts_with("could not be verified"));
-    assert!(stuck, "{last:?}");
-    assert!(facts.iter().all(|fact| paused(fact).is_some()), "{facts:?}");
-}
-
-#[tokio::test]
-async fn pods_that_a_reboot_restarted_begin_their_window_anew() {
-    let mut stage = Stage::new();
-    applied(&mut stage).await;
-    healthy(&mut stage).await;
-    stage.advance(60);
-    assert_eq!(stage.tick().await, Some(observed(60)));
-    stage.cluster.reboot(Duration::from_millis(1500));
-    let body = stage.tick().await.unwrap();
-    assert!(paused(&body).is_some(), "{body:?}");
-    healthy(&mut stage).await;
-    assert_eq!(stage.history().state.observed_seconds, 0);
-    stage.advance(60);
-    assert_eq!(stage.tick().await, Some(observed(60)));
-    stage.advance(61);
-    let body = stage.tick().await;
-    assert!(matches!(&body, Some(Body::Succeeded { .. })), "{body:?}");
-}
-
-#[tokio::test]
-async fn without_the_right_to_see_nodes_the_other_services_tell() {
-    let mut stage = Stage::new();
-    stage.cluster.forbid("list", "nodes");
-    for name in ["a", "b", "c"] {
-        let images = [("app", "acme/other:1")];
-        stage
-            .cluster
-            .add_deployment("web", name, &[("app", name)], &images);
-    }
-    applied(&mut stage).await;
-    healthy(&mut stage).await;
-    stage.cluster.reboot(Duration::from_secs(3600));
-    let body = stage.tick().await.unwrap();
-    let why = "3 of 3 other Deployments have fallen ill as well";
-    assert_eq!(paused(&body), Some((0, why)), "{body:?}");
-    // Without either, what is seen is judged.
-    let mut stage = Stage::new();
-    stage.cluster.forbid("list", "nodes");
-    stage.cluster.forbid("list", "deployments");
-    applied(&mut stage).await;
-    healthy(&mut stage).await;
-    stage.cluster.reboot(Duration::from_secs(3600));
-    assert!(matches!(
-        stage.tick().await,
-        Some(Body::FailingSince { .. })
-    ));
 }
 
 #[tokio::test]
@@ -344,7 +246,7 @@ async fn a_workload_scaled_to_nothing_is_judged_by_its_image_alone() {
     healthy(&mut stage).await;
     stage.advance(60);
     stage.tick().await;
-    stage.advance(61);
+    stage.advance(60);
     let Some(Body::Succeeded { report }) = stage.tick().await else {
         panic!("no success")
     };
@@ -381,7 +283,7 @@ async fn an_undo_is_watched_until_the_old_version_is_healthy() {
     healthy(&mut stage).await;
     stage.advance(59);
     assert_eq!(stage.tick().await, None);
-    stage.advance(2);
+    stage.advance(1);
     let body = stage.tick().await;
     let Some(Body::RolledBack { to, report }) = &body else {
         panic!("{body:?}")
@@ -440,7 +342,7 @@ async fn an_undo_with_nothing_to_push_rests_on_the_live_image() {
             assert!(matches!(stage.tick().await, Some(Body::Applied { .. })));
             assert_eq!(stage.phase(), Phase::UndoWatching);
         } else {
-            stage.advance(101);
+            stage.advance(100);
             let body = stage.tick().await;
             assert!(matches!(&body, Some(Body::Stuck(_))), "{body:?}");
         }
