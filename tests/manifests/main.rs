@@ -1,6 +1,8 @@
 //! What is shipped in `deploy/`, run as it is.
 
 mod dashboards;
+mod deployed;
+mod facts;
 mod pages;
 mod permissions;
 mod pod;

@@ -1,79 +1,19 @@
 //! The shipped NATS configuration: each service may do its work, and nothing else.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use bus::{AppendError, Bucket, History, JetStream, Log as _, PutError};
+use bus::{
+    AppendError, Bucket, CircuitSettings, History, JetStream, Log as _, PutError, Scope, circuit,
+};
 use futures::future::join_all;
 use job::{
-    Baseline, Body, Level, Limits, Owner, Plan, PlanStep, Policy, Request, Risk, Source, UpgradeId,
-    Windows,
+    Baseline, Body, Claim, Level, Limits, Owner, Plan, PlanStep, Policy, Request, Risk, Source,
+    UpgradeId, Windows,
 };
-use tempfile::TempDir;
-use testkit::nats::NatsServer;
 
-/// A forbidden publish has no answer; so long is waited for one.
-const UNANSWERED: Duration = Duration::from_millis(300);
-
-/// The keys that `bowline nats-keys` makes, and a server that knows them.
-struct Deployed {
-    server: NatsServer,
-    keys: TempDir,
-}
-
-impl Deployed {
-    async fn start() -> anyhow::Result<Deployed> {
-        let (keys, environment) = make_keys()?;
-        let server = NatsServer::start_deployed(&shipped(), &environment).await?;
-        Ok(Deployed { server, keys })
-    }
-
-    /// For what the user may do; the machine may be busy.
-    async fn log_in(&self, user: &str) -> anyhow::Result<JetStream> {
-        self.log_in_with(user, bus::Settings::new("bowline")).await
-    }
-
-    /// For what the user may not do.
-    async fn log_in_briefly(&self, user: &str) -> anyhow::Result<JetStream> {
-        let settings = bus::Settings {
-            publish_timeout: UNANSWERED,
-            ..bus::Settings::new("bowline")
-        };
-        self.log_in_with(user, settings).await
-    }
-
-    async fn log_in_with(&self, user: &str, settings: bus::Settings) -> anyhow::Result<JetStream> {
-        let seed = std::fs::read_to_string(self.keys.path().join(format!("{user}.seed")))?;
-        let settings = bus::Settings {
-            nkey_seed: Some(seed.trim().to_owned()),
-            ..settings
-        };
-        Ok(JetStream::connect(&self.server.url(), settings).await?)
-    }
-}
-
-/// The seeds, in a folder, and what the server's environment says about them.
-pub(crate) fn make_keys() -> anyhow::Result<(TempDir, Vec<(String, String)>)> {
-    let keys = TempDir::new()?;
-    let made = Command::new(testkit::lab::binary("bowline")?)
-        .arg("nats-keys")
-        .arg(keys.path())
-        .output()?;
-    ensure!(made.status.success(), "no keys: {made:?}");
-    let mut environment = vec![("HOSTNAME".to_owned(), "nats-0".to_owned())];
-    for line in std::fs::read_to_string(keys.path().join("nkeys.env"))?.lines() {
-        let (name, value) = line.split_once('=').context("a line without `=`")?;
-        environment.push((name.to_owned(), value.to_owned()));
-    }
-    Ok((keys, environment))
-}
-
-fn shipped() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/nats")
-}
+use crate::deployed::{Deployed, UNANSWERED};
 
 fn request() -> Body {
     Body::Requested(Request {
@@ -197,12 +137,41 @@ async fn a_service_appends_its_own_facts_and_no_others() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Who writes the records of a bucket.
-fn writer(bucket: Bucket) -> &'static str {
-    match bucket {
-        Bucket::Claims | Bucket::Fences | Bucket::Locks => "executor",
-        Bucket::Windows | Bucket::Controls | Bucket::Cache => "ingest",
-    }
+/// Records as the code names them, and who writes them. A key ends with the writer's name here, so
+/// that nobody meets another's record.
+fn records(name: &str) -> [(Bucket, String, &'static [&'static str]); 8] {
+    let text = |text: &str| text.to_owned();
+    let slot = Claim::Slot {
+        repository: text("acme/infra"),
+        cluster: text("default"),
+        service: text(name),
+    };
+    let backup = Claim::Backup {
+        cluster: text("default"),
+        namespace: text("dbaas"),
+        cronjob: text(name),
+    };
+    let turn = Claim::Turn {
+        repository: format!("acme/infra.{name}"),
+    };
+    let version = format!("1.0.1-{name}");
+    let Body::Planned(plan) = plan() else {
+        unreachable!("a plan")
+    };
+    let fence = job::fence(&plan, "docker.io/a/b", &version);
+    let (by_executor, by_ingest): (&[&str], &[&str]) = (&["executor"], &["ingest"]);
+    [
+        (Bucket::Claims, slot.key(), by_executor),
+        (Bucket::Claims, backup.key(), by_executor),
+        // Whoever starts a run of CI again needs the turn as a push does.
+        (Bucket::Claims, turn.key(), &["executor", "verifier"]),
+        // An undo fences off, a person's retry lifts.
+        (Bucket::Fences, fence, &["executor", "analyzer"]),
+        (Bucket::Locks, job::key(&["acme/infra", name]), by_executor),
+        (Bucket::Windows, job::key(&["acme/infra", name]), by_ingest),
+        (Bucket::Controls, format!("pause/service/{name}"), by_ingest),
+        (Bucket::Cache, format!("told/{name}"), by_ingest),
+    ]
 }
 
 #[tokio::test]
@@ -214,25 +183,40 @@ async fn the_records_beside_the_log_have_their_writers() -> anyhow::Result<()> {
         let brief = deployed.log_in_briefly(name).await?;
         services.push((name, deployed.log_in(name).await?, brief));
     }
-    for bucket in Bucket::ALL {
-        let tried = services.iter().map(async |(name, log, brief)| {
-            let may = *name == writer(bucket);
+    let mut written: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
+    for (name, log, brief) in &services {
+        let tried = records(name).map(async |(bucket, key, writers)| {
+            let may = writers.contains(name);
             let log = if may { log } else { brief };
-            let key = format!("of/{name}");
-            (*name, log.put(bucket, &key, 0, b"1").await)
+            let answer = log.put(bucket, &key, 0, b"1").await;
+            if let Ok(revision) = answer {
+                log.delete(bucket, &key, revision).await?;
+                log.put(bucket, &key, 0, b"2").await?;
+            }
+            anyhow::Ok((bucket, key, may, answer))
         });
-        for (name, answer) in join_all(tried).await {
-            let may = name == writer(bucket);
+        for outcome in join_all(tried).await {
+            let (bucket, key, may, answer) = outcome?;
             let did = match &answer {
                 Ok(_) => true,
                 Err(PutError::Unavailable(_)) => false,
                 Err(PutError::Conflict) => anyhow::bail!("{name} met a record in {bucket:?}"),
             };
-            ensure!(did == may, "{name} and {bucket:?}: {answer:?}");
+            ensure!(did == may, "{name} and {key} in {bucket:?}: {answer:?}");
+            if did {
+                written.entry(bucket.as_str()).or_default().push(key);
+            }
         }
-        for (name, log, _) in &services {
-            let found = log.list(bucket).await?;
-            ensure!(found.len() == 1, "{name} reads {bucket:?}: {found:?}");
+    }
+    ensure!(written.len() == Bucket::ALL.len(), "{written:?}");
+    for (name, log, _) in &services {
+        for bucket in Bucket::ALL {
+            let found = log.list(bucket).await?.into_iter().map(|(key, _)| key);
+            let (mut found, mut there) =
+                (found.collect::<Vec<_>>(), written[bucket.as_str()].clone());
+            found.sort();
+            there.sort();
+            ensure!(found == there, "{name} reads {bucket:?}: {found:?}");
         }
     }
     let analyzer = deployed.log_in_briefly("analyzer").await?;
@@ -241,15 +225,49 @@ async fn the_records_beside_the_log_have_their_writers() -> anyhow::Result<()> {
         analyzer.set_up().await.is_err(),
         "the analyzer made streams"
     );
-    let stranger = JetStream::connect(
-        &deployed.server.url(),
-        bus::Settings {
-            publish_timeout: UNANSWERED,
-            ..bus::Settings::new("bowline")
-        },
-    )
-    .await?;
+    let stranger = JetStream::connect(&deployed.server.url(), brief_settings()).await?;
     ensure!(stranger.check().await.is_err(), "a stranger reads the log");
+    Ok(())
+}
+
+fn brief_settings() -> bus::Settings {
+    bus::Settings {
+        publish_timeout: UNANSWERED,
+        ..bus::Settings::new("bowline")
+    }
+}
+
+#[tokio::test]
+async fn the_executor_counts_undos_in_the_circuit_and_pauses_nobody() -> anyhow::Result<()> {
+    let deployed = Deployed::start().await?;
+    deployed.log_in("set-up").await?.set_up().await?;
+    let id = UpgradeId::derive("bowline", "acme/infra", "docker.io/a/b", "1.0.1", 1);
+    let ingest = deployed.log_in("ingest").await?;
+    let history = ingest.append(&id, None, request()).await?;
+    let settings = CircuitSettings {
+        undos: 1,
+        within: Duration::from_secs(60),
+    };
+    for (name, may) in [("analyzer", false), ("verifier", false), ("executor", true)] {
+        let log = deployed.log_in_briefly(name).await?;
+        // A name that is one token only after it was escaped.
+        let noted = circuit::note_undo(&log, "home.lab > 1", &history, settings).await;
+        ensure!(noted.is_ok() == may, "{name}: {noted:?}");
+    }
+    let executor = deployed.log_in_briefly("executor").await?;
+    let pause = bus::Pause {
+        scope: Scope::All,
+        by: "executor".to_owned(),
+        why: String::new(),
+        at_ms: 1,
+    };
+    ensure!(bus::pause(&executor, &pause).await.is_err(), "it paused");
+    ensure!(bus::pause(&ingest, &pause).await.is_ok(), "it did not");
+    ensure!(
+        circuit::tripped(&executor, "home.lab > 1").await?.is_some(),
+        "it has not tripped"
+    );
+    ensure!(circuit::close_all(&ingest).await? == ["home.lab > 1"]);
     Ok(())
 }
 

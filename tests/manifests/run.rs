@@ -14,7 +14,7 @@ use testkit::lab::{Lab, Options, Protocol, SERVICES};
 use testkit::nats::NatsServer;
 use tokio::time::{Instant, sleep};
 
-use crate::permissions::make_keys;
+use crate::deployed::make_keys;
 use crate::pod::{Mapping, Pod};
 use crate::rendered::Rendered;
 
