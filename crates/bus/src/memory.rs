@@ -11,6 +11,7 @@ mod faults;
 mod follow;
 mod inbox;
 mod server;
+mod tail;
 
 pub use clock::VirtualClock;
 pub use faults::{Faults, Rates};
@@ -159,7 +160,9 @@ impl Store for Memory {
 impl Log for Memory {
     async fn read(&self, id: &UpgradeId) -> Result<Option<History>, Unavailable> {
         let behind = self.shared.faults.behind();
-        let entries = self.exchange(|server| server.entries(id, behind)).await?;
+        let entries = self
+            .exchange(|server| server.entries(id, behind, Instant::now()))
+            .await?;
         History::fold(id, entries)
     }
 

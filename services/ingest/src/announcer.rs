@@ -276,7 +276,7 @@ mod tests {
             ..Rates::default()
         });
         let caught_up = async {
-            sleep(LONG).await;
+            sleep(PAUSE).await;
             assert!(!said.facts().contains(&"3".to_owned()), "no copy has it");
             log.faults().end();
             while said.facts().len() < 2 {

@@ -3,6 +3,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::tail::BEHIND;
+
 /// How often which fault happens, in a thousand.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rates {
@@ -14,7 +16,7 @@ pub struct Rates {
     pub duplicates: u32,
     /// A delivery comes later than others that were stored after it.
     pub delays: u32,
-    /// A read is answered by a copy that lacks the newest messages.
+    /// A read is answered by a copy that still lacks the newest messages.
     pub stale_reads: u32,
     /// A message takes its time, so that others overtake it.
     pub slow: u32,
@@ -24,8 +26,6 @@ pub struct Rates {
 const LATE: Duration = Duration::from_secs(20);
 /// A slow message takes at most this.
 const SLOW: Duration = Duration::from_millis(400);
-/// A copy lacks at most so many messages.
-const BEHIND: u64 = 3;
 
 /// What goes wrong on the way to a [`super::Memory`], by chance from its seed.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::consumer::Consumer;
 use super::faults::Faults;
+use super::tail::Tail;
 use crate::store::{Fate, Kept, Outgoing, Value};
 use crate::{ANNOUNCER, Bucket, Entry, Settings, Unavailable};
 
@@ -18,7 +19,7 @@ const VERSIONS: usize = 4;
 pub(super) struct Server {
     facts: BTreeMap<u64, (UpgradeId, Entry)>,
     upgrades: HashMap<UpgradeId, Vec<u64>>,
-    last: u64,
+    tail: Tail,
     /// When a message with this id was stored.
     ids: HashMap<String, Instant>,
     consumers: HashMap<String, Consumer>,
@@ -32,7 +33,7 @@ pub(super) struct Server {
 
 #[derive(Default)]
 struct Records {
-    revision: u64,
+    tail: Tail,
     keys: BTreeMap<String, VecDeque<Version>>,
 }
 
@@ -55,7 +56,7 @@ impl Server {
         let mut server = Server {
             facts: BTreeMap::new(),
             upgrades: HashMap::new(),
-            last: 0,
+            tail: Tail::default(),
             ids: HashMap::new(),
             consumers: HashMap::new(),
             generation: 0,
@@ -92,23 +93,23 @@ impl Server {
             Ok(stored) => stored,
             Err(error) => return Fate::Refused(error.to_string()),
         };
-        self.last += 1;
-        sequences.push(self.last);
+        let sequence = self.tail.store(now);
+        sequences.push(sequence);
         self.ids.insert(id.clone(), now);
         let entry = Entry {
-            sequence: self.last,
+            sequence,
             n: fact.n,
             next: fact.next,
             fact: stored,
             traceparent: fact.traceparent.clone(),
         };
-        self.facts.insert(self.last, (fact.id.clone(), entry));
-        Fate::Stored(self.last)
+        self.facts.insert(sequence, (fact.id.clone(), entry));
+        Fate::Stored(sequence)
     }
 
     /// The facts of an upgrade, on a copy that lacks the newest messages of the stream.
-    pub(super) fn entries(&self, id: &UpgradeId, behind: u64) -> Vec<Entry> {
-        let horizon = self.last.saturating_sub(behind);
+    pub(super) fn entries(&self, id: &UpgradeId, behind: u64, now: Instant) -> Vec<Entry> {
+        let horizon = self.tail.horizon(behind, now);
         self.upgrades
             .get(id)
             .into_iter()
@@ -144,7 +145,7 @@ impl Server {
     }
 
     pub(super) fn last(&self) -> u64 {
-        self.last
+        self.tail.last()
     }
 
     /// Makes sure of a consumer, which starts at `start` if it is new, and names its generation.
@@ -237,7 +238,7 @@ impl Server {
         if newest(versions, now, u64::MAX).map_or(0, |kept| kept.revision) != expected {
             return Fate::Conflict;
         }
-        records.revision += 1;
+        let revision = records.tail.store(now);
         // Whole seconds, from one, as a server counts them.
         let ttl = value.ttl.map(|ttl| {
             let seconds = ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0);
@@ -245,7 +246,7 @@ impl Server {
         });
         versions.push_back(Version {
             kept: Kept {
-                revision: records.revision,
+                revision,
                 bytes: bytes::Bytes::copy_from_slice(value.bytes),
                 marker: value.marker,
             },
@@ -254,7 +255,7 @@ impl Server {
         while versions.len() > VERSIONS {
             versions.pop_front();
         }
-        Fate::Stored(records.revision)
+        Fate::Stored(revision)
     }
 
     pub(super) fn record(
@@ -265,7 +266,7 @@ impl Server {
         now: Instant,
     ) -> Option<Kept> {
         let records = self.buckets.get(&bucket)?;
-        let horizon = records.revision.saturating_sub(behind);
+        let horizon = records.tail.horizon(behind, now);
         newest(records.keys.get(key)?, now, horizon)
     }
 
