@@ -17,17 +17,6 @@ const LOCK_AGAIN: Duration = Duration::from_millis(500);
 /// Why a plan does not fit whose step somebody else has made.
 pub(crate) const AHEAD: &str = "the repository is ahead of the plan";
 
-/// What became of the commits that were intended, by the fetched branch.
-pub(crate) enum Found<'a> {
-    /// This one is in it.
-    Landed(String),
-    /// None is, and none can land any more: the branch is past the base of the last one, at this
-    /// head.
-    TooLate(String),
-    /// None is, and the last one still can land.
-    Awaited(&'a Push),
-}
-
 /// What became of an intent after everything was tried to land it.
 pub(crate) enum Settled {
     /// This commit is in the branch.
@@ -147,27 +136,19 @@ impl Executor {
         }
     }
 
-    /// Fetches, and looks for our commit by its trailer in all that came since the first intent.
-    pub(crate) async fn landed<'a>(
+    /// Our commit, if it is in this head: looked for by its trailer in all that came since the
+    /// first intent.
+    async fn landed(
         &self,
         history: &History,
-        intents: &'a [Push],
+        first: &Push,
+        head: &str,
         trailer: &str,
-    ) -> Result<Found<'a>, PortError> {
-        let (Some(first), Some(last)) = (intents.first(), intents.last()) else {
-            return Err(PortError::new("the log has no intent"));
-        };
+    ) -> Result<Option<String>, PortError> {
         let value = message::trailer_value(&history.state);
-        let head = self.repository.fetch().await?;
-        let found = self
-            .repository
-            .find_trailer(&first.base, &head, trailer, &value)
-            .await?;
-        Ok(match found {
-            Some(commit) => Found::Landed(commit),
-            None if head != last.base => Found::TooLate(head),
-            None => Found::Awaited(last),
-        })
+        self.repository
+            .find_trailer(&first.base, head, trailer, &value)
+            .await
     }
 
     /// Lands the last intent, or adopts what landed of any.
@@ -190,14 +171,17 @@ impl Executor {
             Err(PortError {
                 transience: Transience::Lasting,
                 ..
-            }) => match self.landed(history, intents, trailer).await? {
-                Found::Landed(commit) => return Ok(Settled::Landed(commit)),
-                Found::TooLate(head) => return Ok(Settled::TooLate(head)),
-                Found::Awaited(last) => {
-                    commit = rebuild(last).await?;
-                    self.repository.push(&commit, &last.base).await?
+            }) => {
+                let head = self.repository.fetch().await?;
+                if let Some(commit) = self.landed(history, first, &head, trailer).await? {
+                    return Ok(Settled::Landed(commit));
                 }
-            },
+                if head != last.base {
+                    return Ok(Settled::TooLate(head));
+                }
+                commit = rebuild(last).await?;
+                self.repository.push(&commit, &last.base).await?
+            }
             pushed => pushed?,
         };
         let head = match outcome {
@@ -205,11 +189,7 @@ impl Executor {
             Landed::Refused(reason) => return Ok(Settled::Refused(reason)),
             Landed::Moved(head) => head,
         };
-        let value = message::trailer_value(&history.state);
-        let found = self
-            .repository
-            .find_trailer(&first.base, &head, trailer, &value)
-            .await?;
+        let found = self.landed(history, first, &head, trailer).await?;
         Ok(found.map_or(Settled::TooLate(head), Settled::Landed))
     }
 
