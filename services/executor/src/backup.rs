@@ -6,13 +6,16 @@ use bus::{Class, History, Outcome, Taken};
 use job::{BackupTarget, Body, Claim, Plan, State, Transience};
 
 use crate::ports::{CreateError, JobPhase, JobReport, NewJob, PortError, RunningJob};
-use crate::work::{Executor, aborted};
+use crate::work::{Executor, aborted, cancelled};
 
 /// How long a finished Job of ours stays readable: its outcome must outlive a long absence.
 pub(crate) const TTL_SECONDS: i32 = 3_600;
 
 /// After this long without the Job we no longer know whether it ran: it may have run and expired.
 const FORGOTTEN: Duration = Duration::from_secs(1_800);
+
+/// A pod that has not ended this long after its Job was deleted does not end by itself.
+const HANGS: Duration = Duration::from_secs(1_800);
 
 /// What to do about the dumps that the `CronJob` has made so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,17 +46,22 @@ fn choose(
             dump_started_ms: job.started_ms,
         };
     }
-    if jobs.iter().any(|job| job.phase == JobPhase::Running) {
+    let dumps = |job: &RunningJob| matches!(job.phase, JobPhase::Running | JobPhase::Ending { .. });
+    if jobs.iter().any(dumps) {
         return Choice::Wait(poll);
     }
     let newest = jobs.iter().map(|job| job.started_ms).max();
-    let free_at = newest.map_or(i64::MIN, |newest| {
-        newest.saturating_add(i64::try_from(spacing.as_millis()).unwrap_or(i64::MAX))
-    });
-    match u64::try_from(free_at.saturating_sub(now_ms)) {
-        Ok(wait) if wait > 0 => Choice::Wait(Duration::from_millis(wait)),
-        _ => Choice::Create,
+    match newest.and_then(|newest| until_next(newest, now_ms, spacing)) {
+        Some(wait) => Choice::Wait(wait),
+        None => Choice::Create,
     }
+}
+
+/// How long no other dump may begin yet after one that began then.
+fn until_next(started_ms: i64, now_ms: i64, spacing: Duration) -> Option<Duration> {
+    let free_at = started_ms.saturating_add(millis(spacing));
+    let wait = u64::try_from(free_at.saturating_sub(now_ms)).ok()?;
+    (wait > 0).then(|| Duration::from_millis(wait))
 }
 
 /// The Job's name: at most 63 characters, the same whenever this backup is tried again, and never
@@ -127,6 +135,8 @@ impl Executor {
         };
         let place = format!("backup Job {}/{}", target.namespace, backup.job);
         let waited_ms = self.log.now_ms().saturating_sub(history.state.since_ms);
+        let limit = plan.limits.backup_seconds;
+        let late = waited_ms > i64::from(limit).saturating_mul(1_000);
         match self
             .backups
             .job(target, &backup.job, history.id.as_str())
@@ -136,6 +146,12 @@ impl Executor {
                 history,
                 format!("{place} exists and is not ours; delete or rename it"),
                 Transience::Lasting,
+            )),
+            // Also what was deleted below, and is gone by now.
+            JobReport::Absent if late => Ok(aborted(
+                history,
+                format!("{place} was not seen to finish within {limit} s; nothing was changed"),
+                Transience::Transient,
             )),
             JobReport::Absent if waited_ms > millis(FORGOTTEN) => Ok(aborted(
                 history,
@@ -161,33 +177,76 @@ impl Executor {
                     Err(CreateError::Port(error)) => Err(error),
                 }
             }
-            JobReport::Found(found) => Ok(match found.phase {
-                JobPhase::Complete => Outcome::Append(Body::BackedUp {
+            JobReport::Found(found) => match found.phase {
+                JobPhase::Complete => Ok(Outcome::Append(Body::BackedUp {
                     job: found.name,
                     dump_started_ms: found.started_ms,
                     shared: false,
-                }),
-                JobPhase::Failed(why) => aborted(
+                })),
+                JobPhase::Failed(why) => Ok(aborted(
                     history,
                     format!("{place} failed: {why}; nothing was changed"),
                     Transience::Lasting,
-                ),
-                JobPhase::Running
-                    if waited_ms > i64::from(plan.limits.backup_seconds).saturating_mul(1_000) =>
-                {
-                    self.backups.delete(target, &backup.job).await?;
-                    aborted(
-                        history,
-                        format!(
-                            "{place} did not finish within {} s; nothing was changed",
-                            plan.limits.backup_seconds
-                        ),
-                        Transience::Transient,
-                    )
+                )),
+                JobPhase::Running if late => self.end_dump(history, target, &found).await,
+                JobPhase::Ending { since_ms } if self.hangs(since_ms) => Ok(aborted(
+                    history,
+                    format!(
+                        "{place} was deleted and its pod does not end, so no other dump can begin; \
+                         see what keeps the pod, then `bowline retry {}`",
+                        history.id
+                    ),
+                    Transience::Lasting,
+                )),
+                JobPhase::Running | JobPhase::Ending { .. } => {
+                    Ok(Outcome::Wait(self.config.backup_poll))
                 }
-                JobPhase::Running => Outcome::Wait(self.config.backup_poll),
-            }),
+            },
         }
+    }
+
+    /// A person cancelled while the backup was due: answered when nothing dumps any more.
+    pub(crate) async fn cancel_backup(
+        &self,
+        history: &History,
+        target: &BackupTarget,
+        name: &str,
+    ) -> Result<Outcome, PortError> {
+        let report = self.backups.job(target, name, history.id.as_str()).await?;
+        let JobReport::Found(found) = report else {
+            return Ok(cancelled(history));
+        };
+        match found.phase {
+            JobPhase::Complete | JobPhase::Failed(_) => Ok(cancelled(history)),
+            JobPhase::Running => self.end_dump(history, target, &found).await,
+            // It stays listed, so that the others go on waiting for it.
+            JobPhase::Ending { since_ms } if self.hangs(since_ms) => Ok(cancelled(history)),
+            JobPhase::Ending { .. } => Ok(Outcome::Wait(self.config.backup_poll)),
+        }
+    }
+
+    /// Deletes the Job of a dump that nobody wants any more, and waits until it is gone.
+    ///
+    /// All that tells the others that a dump runs, and when it began, is its Job. So it is not
+    /// deleted before the next one may begin; it may end by itself meanwhile.
+    async fn end_dump(
+        &self,
+        history: &History,
+        target: &BackupTarget,
+        job: &RunningJob,
+    ) -> Result<Outcome, PortError> {
+        let (now_ms, config) = (self.log.now_ms(), &self.config);
+        if let Some(wait) = until_next(job.started_ms, now_ms, config.backup_spacing) {
+            return Ok(Outcome::Wait(wait.min(config.backup_poll)));
+        }
+        self.backups
+            .delete(target, &job.name, history.id.as_str())
+            .await?;
+        Ok(Outcome::Wait(config.backup_poll))
+    }
+
+    fn hangs(&self, deleted_ms: i64) -> bool {
+        self.log.now_ms().saturating_sub(deleted_ms) > millis(HANGS)
     }
 
     /// The wait before a Job may be made. A backup that is renewed under the CI turn has not asked
@@ -302,6 +361,14 @@ mod tests {
     fn a_running_dump_is_waited_for() {
         check(
             &[job("a", 199_000, JobPhase::Running)],
+            &Choice::Wait(Duration::from_secs(5)),
+        );
+    }
+
+    #[test]
+    fn a_deleted_dump_is_waited_for_until_its_pods_are_gone() {
+        check(
+            &[job("a", 110_000, JobPhase::Ending { since_ms: 190_000 })],
             &Choice::Wait(Duration::from_secs(5)),
         );
     }

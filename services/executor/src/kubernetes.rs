@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use job::BackupTarget;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams};
+use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams, Preconditions};
 use kube::{Api, Client};
 use runtime::probe::Access;
 use runtime::settings::Settings;
@@ -85,7 +85,7 @@ impl KubernetesBackups {
         {
             return Err(told("create Jobs", &error));
         }
-        let dry = DeleteParams::background().dry_run();
+        let dry = DeleteParams::foreground().dry_run();
         match jobs.delete(&new.name, &dry).await {
             Ok(_) => Ok(()),
             Err(error) if code(&error) == Some(404) => Ok(()),
@@ -127,7 +127,30 @@ fn made_from(job: &Job, cronjob: &str) -> bool {
         .any(|owner| owner.kind == "CronJob" && owner.name == cronjob)
 }
 
+/// Whether the Job was made for this upgrade.
+fn made_for(job: &Job, upgrade: &str) -> bool {
+    let labels = job.metadata.labels.as_ref();
+    labels
+        .and_then(|labels| labels.get(UPGRADE_LABEL))
+        .is_some_and(|value| value == upgrade)
+}
+
 fn report(job: &Job) -> RunningJob {
+    let started = job
+        .status
+        .as_ref()
+        .and_then(|status| status.start_time.as_ref())
+        .or(job.metadata.creation_timestamp.as_ref());
+    RunningJob {
+        name: job.metadata.name.clone().unwrap_or_default(),
+        started_ms: started.map_or(0, |time| time.0.as_millisecond()),
+        phase: phase(job),
+    }
+}
+
+/// A condition alone does not say that nothing dumps any more: a Job that failed by its deadline
+/// may have a pod that is still being stopped.
+fn phase(job: &Job) -> JobPhase {
     let status = job.status.as_ref();
     let condition = |kind: &str| {
         status
@@ -136,24 +159,25 @@ fn report(job: &Job) -> RunningJob {
             .flatten()
             .find(|condition| condition.type_ == kind && condition.status == "True")
     };
-    let phase = if let Some(failed) = condition("Failed") {
+    if condition("Complete").is_some() {
+        return JobPhase::Complete;
+    }
+    let has_pods = status.is_some_and(|status| {
+        status.active.is_some_and(|pods| pods > 0)
+            || status.terminating.is_some_and(|pods| pods > 0)
+    });
+    if let Some(failed) = condition("Failed").filter(|_| !has_pods) {
         let reason = failed.reason.as_deref().unwrap_or("no reason given");
-        JobPhase::Failed(match failed.message.as_deref() {
+        return JobPhase::Failed(match failed.message.as_deref() {
             Some(message) if !message.is_empty() => format!("{reason} ({message})"),
             _ => reason.to_owned(),
-        })
-    } else if condition("Complete").is_some() {
-        JobPhase::Complete
-    } else {
-        JobPhase::Running
-    };
-    let started = status
-        .and_then(|status| status.start_time.as_ref())
-        .or(job.metadata.creation_timestamp.as_ref());
-    RunningJob {
-        name: job.metadata.name.clone().unwrap_or_default(),
-        started_ms: started.map_or(0, |time| time.0.as_millisecond()),
-        phase,
+        });
+    }
+    match &job.metadata.deletion_timestamp {
+        Some(deleted) => JobPhase::Ending {
+            since_ms: deleted.0.as_millisecond(),
+        },
+        None => JobPhase::Running,
     }
 }
 
@@ -261,13 +285,14 @@ impl Backups for KubernetesBackups {
         .await
     }
 
-    async fn delete(&self, target: &BackupTarget, name: &str) -> Result<(), PortError> {
-        runtime::effect(
-            "kubernetes_delete_job",
-            None,
-            self.delete_asked(target, name),
-        )
-        .await
+    async fn delete(
+        &self,
+        target: &BackupTarget,
+        name: &str,
+        upgrade: &str,
+    ) -> Result<(), PortError> {
+        let asked = Box::pin(self.delete_asked(target, name, upgrade));
+        runtime::effect("kubernetes_delete_job", None, asked).await
     }
 }
 
@@ -299,19 +324,8 @@ impl KubernetesBackups {
             .map_err(|error| failed("read a Job", target, &error))?;
         Ok(match found {
             None => JobReport::Absent,
-            Some(job) => {
-                let ours = job
-                    .metadata
-                    .labels
-                    .as_ref()
-                    .and_then(|labels| labels.get(UPGRADE_LABEL))
-                    .is_some_and(|value| value == upgrade);
-                if ours {
-                    JobReport::Found(report(&job))
-                } else {
-                    JobReport::Foreign
-                }
-            }
+            Some(job) if made_for(&job, upgrade) => JobReport::Found(report(&job)),
+            Some(_) => JobReport::Foreign,
         })
     }
 
@@ -350,15 +364,77 @@ impl KubernetesBackups {
         }
     }
 
-    async fn delete_asked(&self, target: &BackupTarget, name: &str) -> Result<(), PortError> {
-        match self
-            .jobs_in(target)
-            .delete(name, &DeleteParams::background())
+    async fn delete_asked(
+        &self,
+        target: &BackupTarget,
+        name: &str,
+        upgrade: &str,
+    ) -> Result<(), PortError> {
+        let jobs = self.jobs_in(target);
+        let found = jobs
+            .get_opt(name)
             .await
-        {
+            .map_err(|error| failed("read a Job", target, &error))?;
+        let Some(job) = found.filter(|job| made_for(job, upgrade)) else {
+            return Ok(());
+        };
+        let foreground = DeleteParams {
+            preconditions: Some(Preconditions {
+                uid: job.metadata.uid,
+                resource_version: None,
+            }),
+            ..DeleteParams::foreground()
+        };
+        match jobs.delete(name, &foreground).await {
             Ok(_) => Ok(()),
-            Err(error) if code(&error) == Some(404) => Ok(()),
+            // It is gone, or another one has its name by now.
+            Err(error) if matches!(code(&error), Some(404 | 409)) => Ok(()),
             Err(error) => Err(failed("delete a Job", target, &error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::batch::v1::{JobCondition, JobStatus};
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use k8s_openapi::jiff::Timestamp;
+
+    use super::*;
+
+    fn check(conditions: &[&str], terminating: i32, deleted: bool, expected: &JobPhase) {
+        let mut job = Job::default();
+        job.metadata.deletion_timestamp =
+            deleted.then(|| Time(Timestamp::from_millisecond(7_000).unwrap()));
+        let conditions = conditions.iter().map(|kind| JobCondition {
+            type_: (*kind).to_owned(),
+            status: "True".to_owned(),
+            reason: Some("Why".to_owned()),
+            ..JobCondition::default()
+        });
+        job.status = Some(JobStatus {
+            conditions: Some(conditions.collect()),
+            terminating: Some(terminating),
+            ..JobStatus::default()
+        });
+        let found = report(&job).phase;
+        assert_eq!(&found, expected, "{:?}", job.status);
+    }
+
+    #[test]
+    fn a_job_is_over_when_its_pods_have_ended_and_not_before() {
+        let failed = JobPhase::Failed("Why".to_owned());
+        let ending = JobPhase::Ending { since_ms: 7_000 };
+        check(&[], 0, false, &JobPhase::Running);
+        check(&["FailureTarget"], 1, false, &JobPhase::Running);
+        check(&["Failed"], 1, false, &JobPhase::Running);
+        check(&["Failed"], 0, false, &failed);
+        check(&["Complete"], 0, false, &JobPhase::Complete);
+        check(&[], 1, true, &ending);
+        check(&[], 0, true, &ending);
+        check(&["Failed"], 1, true, &ending);
+        // Its time to live is over, as an end it was.
+        check(&["Failed"], 0, true, &failed);
+        check(&["Complete"], 0, true, &JobPhase::Complete);
     }
 }

@@ -117,8 +117,13 @@ pub struct RunningJob {
 /// Where a Job stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobPhase {
-    /// Not finished; interim conditions count as this.
+    /// Not finished; interim conditions count as this, and pods that still have to end.
     Running,
+    /// It was deleted before it had finished, and its pods have not ended yet: they may still dump.
+    Ending {
+        /// When it was deleted, in milliseconds since the Unix epoch.
+        since_ms: i64,
+    },
     /// Condition `Complete`.
     Complete,
     /// Condition `Failed`; its reason and message.
@@ -161,6 +166,12 @@ pub trait Backups: Send + Sync + 'static {
     ) -> Result<JobReport, PortError>;
     /// Makes the Job; one that exists under this name is no error.
     async fn create(&self, target: &BackupTarget, job: &NewJob) -> Result<(), CreateError>;
-    /// Deletes a Job of ours, so that a cancelled upgrade leaves no dump running.
-    async fn delete(&self, target: &BackupTarget, name: &str) -> Result<(), PortError>;
+    /// Begins to delete the upgrade's Job: its pods first, so that it is there for as long as they
+    /// may dump. One that is gone is no error, and another's of this name is left alone.
+    async fn delete(
+        &self,
+        target: &BackupTarget,
+        name: &str,
+        upgrade: &str,
+    ) -> Result<(), PortError>;
 }

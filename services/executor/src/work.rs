@@ -68,12 +68,12 @@ impl Executor {
 
     /// A person cancelled before anything of the step was pushed.
     async fn cancel(&self, history: &History, plan: &Plan) -> Result<Outcome, PortError> {
-        if history.state.phase == Phase::BackingUp
-            && let (Some(target), Some(backup)) = (&plan.backup, &history.state.backup)
-        {
-            self.backups.delete(target, &backup.job).await?;
+        match (history.state.phase, &plan.backup, &history.state.backup) {
+            (Phase::BackingUp, Some(target), Some(backup)) => {
+                self.cancel_backup(history, target, &backup.job).await
+            }
+            _ => Ok(cancelled(history)),
         }
-        Ok(cancelled(history))
     }
 }
 

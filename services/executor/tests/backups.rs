@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use executor::{Backups, CreateError, JobPhase, JobReport, KubernetesBackups, NewJob};
+use executor::{Backups, CreateError, JobPhase, JobReport, KubernetesBackups, NewJob, RunningJob};
 use job::BackupTarget;
 use runtime::Settings;
 use testkit::kubernetes::{Cluster, JobBehaviour};
@@ -136,15 +136,34 @@ async fn an_unreachable_cluster_is_no_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deleted_job_is_gone_and_deleting_it_again_is_fine() {
-    let (_cluster, backups, target) = bench().await;
+async fn a_deleted_job_ends_before_it_is_gone_and_deleting_it_again_is_fine() {
+    let (cluster, backups, target) = bench().await;
+    cluster.job_grace(Duration::from_secs(600));
     backups.create(&target, &new_job()).await.expect("created");
-    backups
-        .delete(&target, &new_job().name)
-        .await
-        .expect("deleted");
-    backups
-        .delete(&target, &new_job().name)
-        .await
-        .expect("deleted before");
+    for _ in 0..2 {
+        let deleted = backups.delete(&target, &new_job().name, UPGRADE).await;
+        deleted.expect("deleted");
+        let listed = backups.jobs(&target).await.expect("the CronJob's Jobs");
+        assert!(
+            matches!(listed[..], [RunningJob { phase: JobPhase::Ending { since_ms }, .. }] if since_ms > 0),
+            "{listed:?}"
+        );
+    }
+    cluster.job_grace(Duration::ZERO);
+    let report = backups.job(&target, &new_job().name, UPGRADE).await;
+    assert_eq!(report.expect("a report"), JobReport::Absent);
+    let deleted = backups.delete(&target, &new_job().name, UPGRADE).await;
+    deleted.expect("deleted before");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_of_somebody_else_under_our_name_is_not_deleted() {
+    let (cluster, backups, target) = bench().await;
+    backups.create(&target, &new_job()).await.expect("created");
+    let another = "fedcba9876543210";
+    let deleted = backups.delete(&target, &new_job().name, another).await;
+    deleted.expect("left alone");
+    assert_eq!(cluster.running_jobs(), 1);
+    let listed = backups.jobs(&target).await.expect("the CronJob's Jobs");
+    assert_eq!(listed[0].phase, JobPhase::Running);
 }

@@ -7,12 +7,17 @@ use job::BackupTarget;
 use super::World;
 use crate::ops::{BackupScript, Outside};
 
+/// How long the pod of a deleted Job goes on: the usual grace of a pod.
+const GRACE_MS: i64 = 30_000;
+
 /// A Job, and what becomes of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Dump {
     pub(crate) name: String,
     pub(crate) started_ms: i64,
     script: BackupScript,
+    /// It was deleted then, before it was through; its pod still has to end.
+    deleted_ms: Option<i64>,
     /// Nobody can see it any more since then.
     gone_ms: Option<i64>,
 }
@@ -28,7 +33,10 @@ impl Dump {
             BackupScript::Fails(seconds) if over(seconds) => {
                 JobPhase::Failed("BackoffLimitExceeded".to_owned())
             }
-            _ => JobPhase::Running,
+            _ => match self.deleted_ms {
+                Some(since_ms) => JobPhase::Ending { since_ms },
+                None => JobPhase::Running,
+            },
         }
     }
 
@@ -37,7 +45,7 @@ impl Dump {
         self.name.starts_with("bowline-")
     }
 
-    /// When it was through, or taken away.
+    /// When it was through, or its pod had ended.
     pub(crate) fn ended_ms(&self) -> i64 {
         let seconds = match self.script {
             BackupScript::Succeeds(seconds) | BackupScript::Fails(seconds) => Some(seconds),
@@ -75,6 +83,7 @@ impl World {
             name: name.to_owned(),
             started_ms,
             script,
+            deleted_ms: None,
             gone_ms: None,
         });
     }
@@ -91,6 +100,12 @@ impl World {
             let vanishes_ms = dump.started_ms + 10_000;
             if dump.script == BackupScript::Vanishes && now_ms > vanishes_ms {
                 dump.gone_ms = Some(vanishes_ms);
+            }
+            if let Some(deleted_ms) = dump.deleted_ms {
+                let ended_ms = dump.ended_ms().min(deleted_ms + GRACE_MS);
+                if now_ms >= ended_ms {
+                    dump.gone_ms.get_or_insert(ended_ms.max(deleted_ms));
+                }
             }
         }
         let there = things.dumps.iter().filter(|dump| dump.gone_ms.is_none());
@@ -126,8 +141,8 @@ impl Backups for World {
 
     async fn create(&self, _target: &BackupTarget, job: &NewJob) -> Result<(), CreateError> {
         self.call(Outside::Jobs).await.map_err(PortError::new)?;
-        let exists = |dump: &Dump| dump.name == job.name && dump.gone_ms.is_none();
-        if self.things().dumps.iter().any(exists) {
+        let now_ms = self.now_ms();
+        if self.seen(now_ms).iter().any(|dump| dump.name == job.name) {
             return Ok(());
         }
         let script = self.things().backup_scripts.pop_front();
@@ -143,13 +158,21 @@ impl Backups for World {
         Ok(())
     }
 
-    async fn delete(&self, _target: &BackupTarget, name: &str) -> Result<(), PortError> {
+    async fn delete(
+        &self,
+        _target: &BackupTarget,
+        name: &str,
+        _upgrade: &str,
+    ) -> Result<(), PortError> {
         self.call(Outside::Jobs).await.map_err(PortError::new)?;
         let now_ms = self.now_ms();
-        for dump in &mut self.things().dumps {
-            if dump.name == name {
-                dump.gone_ms.get_or_insert(now_ms);
-            }
+        let mut things = self.things();
+        let there = things
+            .dumps
+            .iter_mut()
+            .filter(|dump| dump.gone_ms.is_none());
+        for dump in there.filter(|dump| dump.name == name) {
+            dump.deleted_ms.get_or_insert(now_ms);
         }
         Ok(())
     }

@@ -1,19 +1,14 @@
 //! What people want while the executor is at it: a cancel around the push, and pauses.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use bus::{CircuitSettings, Entry, History, JetStream, Log, Outcome, Pause, Scope, Work as _};
-use executor::{
-    Backups, Config, CreateError, Executor, JobReport, Landed, NewJob, PortError, Refound,
-    Repository, RunningJob,
-};
-use job::{
-    BackupTarget, Baseline, Body, Claim, Command, Fact, Level, Limits, Owner, Plan, PlanStep,
-    Policy, Request, Risk, Site, Source, UpgradeId, Windows,
-};
+use bus::{Entry, History, JetStream, Log, Outcome, Pause, Scope, Work as _};
+use executor::{Executor, Landed, PortError, Refound, Repository};
+use job::{Baseline, Body, Claim, Command, Fact, Owner, Site};
 use testkit::nats::NatsServer;
+
+use crate::common;
 
 /// A branch that answers as it was told.
 #[derive(Clone)]
@@ -63,30 +58,6 @@ impl Repository for Branch {
     }
 }
 
-/// No database anywhere.
-struct NoBackups;
-
-#[async_trait]
-impl Backups for NoBackups {
-    async fn jobs(&self, _target: &BackupTarget) -> Result<Vec<RunningJob>, PortError> {
-        Ok(Vec::new())
-    }
-    async fn job(
-        &self,
-        _target: &BackupTarget,
-        _name: &str,
-        _upgrade: &str,
-    ) -> Result<JobReport, PortError> {
-        Ok(JobReport::Absent)
-    }
-    async fn create(&self, _target: &BackupTarget, _job: &NewJob) -> Result<(), CreateError> {
-        Ok(())
-    }
-    async fn delete(&self, _target: &BackupTarget, _name: &str) -> Result<(), PortError> {
-        Ok(())
-    }
-}
-
 struct Bench {
     log: Arc<JetStream>,
     _nats: NatsServer,
@@ -108,24 +79,8 @@ impl Bench {
     }
 
     fn executor(&self, branch: Branch) -> Executor {
-        let config = Config {
-            instance: "test".to_owned(),
-            author: ("Bowline".to_owned(), "bowline@example.org".to_owned()),
-            serial: true,
-            backup_poll: Duration::from_secs(1),
-            backup_spacing: Duration::from_secs(1),
-            lock_ttl: Duration::from_secs(5),
-            workers: 1,
-            undo_workers: 1,
-            undo_patience: Duration::from_secs(1),
-            max_in_flight: None,
-            circuit: CircuitSettings {
-                undos: 2,
-                within: Duration::from_secs(60),
-            },
-        };
         let log: Arc<dyn Log> = Arc::<JetStream>::clone(&self.log);
-        Executor::new(config, log, Arc::new(branch), Arc::new(NoBackups))
+        common::executor(&log, branch)
     }
 
     /// What the executor answers to the command that these facts lead to.
@@ -149,65 +104,13 @@ impl Bench {
     }
 }
 
-fn plan() -> Plan {
-    Plan {
-        service: "app".to_owned(),
-        repository: "acme/infra".to_owned(),
-        cluster: "default".to_owned(),
-        from: "1.0.0".to_owned(),
-        head: "b".to_owned(),
-        steps: vec![PlanStep {
-            to: "1.0.1".to_owned(),
-            sites: Vec::new(),
-        }],
-        targets: Vec::new(),
-        monitors: None,
-        risk: Risk {
-            level: Level::Safe,
-            reasons: Vec::new(),
-            excerpts: Vec::new(),
-        },
-        backup: None,
-        windows: Windows {
-            forward_seconds: 1,
-            undo_seconds: 1,
-        },
-        limits: Limits {
-            ci_patience_seconds: 1,
-            settle_seconds: 1,
-            backup_seconds: 1,
-            backup_max_age_seconds: 1,
-        },
-        policy: Policy::default(),
-        summary: String::new(),
-        releases: 1,
-        source_url: String::new(),
-    }
-}
-
 /// An upgrade of which these facts are known, from its plan on.
 fn history(facts: Vec<Body>) -> History {
-    let id = UpgradeId::derive("test", "acme/infra", "docker.io/a/b", "1.0.1", 1);
-    let request = Request {
-        repository: "acme/infra".to_owned(),
-        image: "docker.io/a/b".to_owned(),
-        tag: "1.0.1".to_owned(),
-        chart: false,
-        digest: None,
-        status: "new".to_owned(),
-        source: Source::Diun,
-        hub_link: String::new(),
-        attempt: 1,
-        retry_of: None,
-        lift_fence: false,
-        parent: None,
-        service: None,
-        by: String::new(),
-    };
+    let id = common::id("1.0.1");
     let opening = [
-        Body::Requested(request),
+        Body::Requested(common::request("1.0.1")),
         Body::Admitted,
-        Body::Planned(plan()),
+        Body::Planned(common::plan("1.0.0", &["1.0.1"])),
     ];
     let mut entries: Vec<Entry> = Vec::new();
     for (n, body) in (1_u64..).zip(opening.into_iter().chain(facts)) {

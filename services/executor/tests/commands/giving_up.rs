@@ -1,12 +1,12 @@
 //! What can never succeed ends, or goes to a person; it does not wait with its claims held.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bus::{History, Log, Outcome, Work as _};
 use job::{Body, Command, Transience};
+
+use crate::common;
 
 fn facts() -> Vec<Body> {
     let text = String::new;

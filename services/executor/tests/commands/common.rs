@@ -1,17 +1,17 @@
-//! Requests, plans and a log for the tests of the executor's commands.
+//! Requests, plans, facts and a log for the tests of the executor's commands.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bus::{JetStream, Log};
+use bus::{History, JetStream, Log};
 use executor::{
     Backups, Config, CreateError, Executor, JobReport, Landed, NewJob, PortError, Refound,
     Repository, RunningJob,
 };
 use job::{
-    BackupTarget, Level, Limits, Plan, PlanStep, Policy, Request, Risk, Site, Source, UpgradeId,
-    Windows,
+    BackupTarget, Body, Level, Limits, Plan, PlanStep, Policy, Request, Risk, Site, Source,
+    UpgradeId, Windows,
 };
 use testkit::nats::NatsServer;
 
@@ -99,6 +99,16 @@ pub(crate) fn plan(from: &str, through: &[&str]) -> Plan {
     }
 }
 
+/// The one database of all services here.
+pub(crate) fn target() -> BackupTarget {
+    BackupTarget {
+        namespace: "dbaas".to_owned(),
+        cronjob: "postgresql-backup".to_owned(),
+        engine: "postgresql".to_owned(),
+        database: "app".to_owned(),
+    }
+}
+
 /// A branch that stands still, and on which no commit can be built.
 #[derive(Debug, Clone)]
 pub(crate) struct Branch {
@@ -161,21 +171,43 @@ impl Backups for NoBackups {
     async fn create(&self, _: &BackupTarget, _: &NewJob) -> Result<(), CreateError> {
         Ok(())
     }
-    async fn delete(&self, _: &BackupTarget, _: &str) -> Result<(), PortError> {
+    async fn delete(&self, _: &BackupTarget, _: &str, _: &str) -> Result<(), PortError> {
         Ok(())
     }
 }
 
 /// An executor on the log, with this branch and a cluster without Jobs.
-pub(crate) fn executor(log: &Arc<dyn Log>, branch: Branch) -> Executor {
+pub(crate) fn executor(log: &Arc<dyn Log>, branch: impl Repository) -> Executor {
+    executor_with(log, branch, Arc::new(NoBackups))
+}
+
+/// An executor on the log, with this branch and these backups.
+pub(crate) fn executor_with(
+    log: &Arc<dyn Log>,
+    branch: impl Repository,
+    backups: Arc<dyn Backups>,
+) -> Executor {
     let config = Config {
         lock_ttl: Duration::from_secs(1),
         ..Config::from_settings(&runtime::Settings::default())
     };
-    Executor::new(
-        config,
-        Arc::clone(log),
-        Arc::new(branch),
-        Arc::new(NoBackups),
-    )
+    Executor::new(config, Arc::clone(log), Arc::new(branch), backups)
+}
+
+/// The upgrade to this tag, of which these facts are in the log.
+pub(crate) async fn upgrade(log: &Arc<dyn Log>, tag: &str, facts: Vec<Body>) -> History {
+    let opened = Body::Requested(request(tag));
+    let mut history = log.append(&id(tag), None, opened).await.expect("opened");
+    for body in facts {
+        history = append(log, &history, body).await;
+    }
+    history
+}
+
+/// One more fact.
+pub(crate) async fn append(log: &Arc<dyn Log>, history: &History, body: Body) -> History {
+    let name = body.name();
+    log.append(&history.id, Some(history), body)
+        .await
+        .expect(name)
 }

@@ -1,13 +1,12 @@
 //! Who goes on when several upgrades wait for one slot, and what whoever gets it finds.
 
-mod common;
-
 use std::sync::Arc;
 
 use bus::{Class, History, Log, Outcome, Work as _};
-use common::Branch;
 use executor::Refound;
 use job::{Body, Claim, Command, Plan, SkipReason};
+
+use crate::common::{self, Branch};
 
 /// A planned upgrade from 1.0.0 to this tag.
 async fn planned(log: &Arc<dyn Log>, tag: &str, change: impl FnOnce(&mut Plan)) -> History {
