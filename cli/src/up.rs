@@ -121,7 +121,7 @@ async fn on_own_server(context: &Context, kept: &mut Kept) -> anyhow::Result<()>
             () = context.shutdown.asked() => return era.stop().await,
             () = kept.moved() => {
                 tracing::warn!("nats-server has a new port; starting the services again");
-                era.stop().await?;
+                era.replaced().await;
             }
         }
     }

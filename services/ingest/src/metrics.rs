@@ -7,17 +7,8 @@ use runtime::metrics::{Counters, Gauge, Gauges, Labels, counters, gauge, gauges,
 
 use crate::spool::Standing;
 
-static UPGRADES: LazyLock<Gauges> = LazyLock::new(|| {
-    let upgrades = gauges("upgrades", "Upgrades that are not over");
-    for phase in Phase::ALL {
-        for risk in RISKS {
-            if !phase.is_end() {
-                let _zero = upgrades.get_or_create(&place(phase, risk));
-            }
-        }
-    }
-    upgrades
-});
+static UPGRADES: LazyLock<Gauges> =
+    LazyLock::new(|| gauges("upgrades", "Upgrades that are not over"));
 static WEBHOOKS: LazyLock<Counters> = LazyLock::new(|| {
     let webhooks = counters("webhooks", "Webhooks, by the decision that was answered");
     for decision in [
@@ -69,9 +60,14 @@ const RISKS: [Option<Level>; 4] = [
     Some(Level::Unknown),
 ];
 
-/// Shows what has not happened yet as zero.
+/// Shows what has not happened yet as zero. The upgrades are counted anew from here: a projection
+/// begins with none, also where one before it has ended in this process.
 pub(crate) fn start() {
-    LazyLock::force(&UPGRADES);
+    for phase in Phase::ALL.into_iter().filter(|phase| !phase.is_end()) {
+        for risk in RISKS {
+            UPGRADES.get_or_create(&place(phase, risk)).set(0);
+        }
+    }
     LazyLock::force(&WEBHOOKS);
     LazyLock::force(&PENDING);
     LazyLock::force(&ANNOUNCED);
@@ -118,4 +114,52 @@ pub(crate) fn announcements_pending(facts: u64) {
 /// `result` is one of those that [`ANNOUNCED`] begins with.
 pub(crate) fn announced(result: &str) {
     ANNOUNCED.get_or_create(&label("result", result)).inc();
+}
+
+#[cfg(test)]
+mod tests {
+    use job::{Body, Fact, Request, Source, UpgradeId};
+
+    use super::*;
+
+    #[test]
+    fn a_second_start_in_one_process_counts_from_nothing() {
+        let request = Request {
+            repository: "acme/infra".to_owned(),
+            image: "docker.io/a/b".to_owned(),
+            tag: "1.0.1".to_owned(),
+            chart: false,
+            digest: None,
+            status: "new".to_owned(),
+            source: Source::Diun,
+            hub_link: String::new(),
+            attempt: 1,
+            retry_of: None,
+            lift_fence: false,
+            parent: None,
+            service: None,
+            by: String::new(),
+        };
+        let fact = Fact {
+            id: "1".to_owned(),
+            step: 0,
+            at_ms: 1,
+            min_reader: 1,
+            body: Body::Requested(request),
+        };
+        let id = UpgradeId::parse("0123456789abcdef").expect("an id");
+        let state = job::fold(&id, [&fact]).expect("legal").expect("a state");
+        // Where no other test of this process leaves one.
+        let state = State {
+            phase: Phase::UndoCiPassed,
+            ..state
+        };
+        let counted = || UPGRADES.get_or_create(&place_of(&state)).get();
+        for _start in 0..2 {
+            start();
+            assert_eq!(counted(), 0);
+            moved(None, &state);
+            assert_eq!(counted(), 1);
+        }
+    }
 }
