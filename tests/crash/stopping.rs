@@ -74,11 +74,13 @@ async fn an_analyzer_finishes_its_plan() {
     .await;
 }
 
-/// Lets pushes land, and their answers wait for a file.
-fn hold_pushes(lab: &Lab) -> std::path::PathBuf {
+/// Lets pushes land, and the answers to those whose subject begins so wait for a file.
+fn hold_pushes(lab: &Lab, subject: &str) -> std::path::PathBuf {
     let gate = lab.folder().join("gate");
     let hook = format!(
-        "#!/bin/sh\nwhile [ ! -e '{}' ]; do sleep 0.05; done\n",
+        "#!/bin/sh\nread old new ref\n\
+         git log -1 --format=%s \"$new\" | grep -q '^{subject}' || exit 0\n\
+         while [ ! -e '{}' ]; do sleep 0.05; done\n",
         gate.display()
     );
     lab.git.set_hook("post-receive", &hook);
@@ -88,7 +90,7 @@ fn hold_pushes(lab: &Lab) -> std::path::PathBuf {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_executor_finishes_its_push() {
     in_lab(Options::default(), async |lab| {
-        let gate = hold_pushes(lab);
+        let gate = hold_pushes(lab, "upgrade: ");
         let id = lab.upgrade(EBOOKS.0, EBOOKS.1).await?;
         lab.until("the push lands", || lab.commits().len() == 1, LIMIT)
             .await?;
@@ -104,9 +106,35 @@ async fn an_executor_finishes_its_push() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_executor_finishes_its_undo() {
+    in_lab(Options::default(), async |lab| {
+        let gate = hold_pushes(lab, "Revert ");
+        lab.applier.red_next();
+        let id = lab.upgrade(EBOOKS.0, EBOOKS.1).await?;
+        lab.until("the revert lands", || lab.commits().len() == 2, LIMIT)
+            .await?;
+        let view = lab.view(&id).await?;
+        assert_eq!(view.phase, "Reverting", "the push was not answered yet");
+        lab.ask_to_stop("executor")?;
+        std::fs::write(&gate, "")?;
+        stops(lab, "executor").await?;
+        has(lab, &id, "reverted").await?;
+        // Nothing of it is left to do; what stops must not be needed to verify either.
+        lab.ended(&id, "RolledBack", LIMIT).await?;
+        ensure!(lab.commits().len() == 2, "{:#?}", lab.commits());
+        assert_eq!(lab.live("ebooks").as_deref(), Some("2.32.1"));
+        for words in ["starting", "rolling back to 2.32.1", "rolled back, 2.32.1"] {
+            lab.said(&["ebooks", words, &id], LIMIT).await?;
+        }
+        lab.spawn("executor")
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_an_executor_cannot_finish_in_time_is_taken_up_by_the_next() {
     in_lab(Options::default(), async |lab| {
-        let gate = hold_pushes(lab);
+        let gate = hold_pushes(lab, "upgrade: ");
         let id = lab.upgrade(EBOOKS.0, EBOOKS.1).await?;
         lab.until("the push lands", || lab.commits().len() == 1, LIMIT)
             .await?;

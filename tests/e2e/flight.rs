@@ -1,8 +1,6 @@
-use std::time::Duration;
-
-use bowline_tests::{LIMIT, in_lab};
-use bus::{JetStream, Log as _, circuit};
-use job::{Body, UpgradeId};
+use bowline_tests::{LIMIT, in_lab, in_queue, log_of};
+use bus::{Log as _, circuit};
+use job::{Body, Claim, UpgradeId};
 use testkit::kubernetes::Behaviour;
 use testkit::lab::{Lab, Options};
 
@@ -10,10 +8,6 @@ use crate::EBOOKS;
 
 const WEBUI: (&str, &str) = ("ghcr.io/open-webui/open-webui", "v0.7.3");
 const PHPIPAM: (&str, &str) = ("phpipam/phpipam-www", "v1.7.1");
-
-async fn log(lab: &Lab) -> anyhow::Result<JetStream> {
-    Ok(JetStream::connect(&lab.nats.url(), bus::Settings::new("lab")).await?)
-}
 
 /// When each fact of this name was stated, by upgrade.
 async fn at(lab: &Lab, id: &str, name: &str) -> anyhow::Result<i64> {
@@ -75,7 +69,7 @@ async fn a_critical_service_waits_for_approval_and_then_until_it_is_alone() {
         let other = lab.upgrade(EBOOKS.0, EBOOKS.1).await?;
         let started = |view: &testkit::lab::View| view.facts.iter().any(|f| f.name == "started");
         lab.wait(&other, "started", started, LIMIT).await?;
-        let (log, id) = (log(lab).await?, UpgradeId::parse(&critical)?);
+        let (log, id) = (log_of(lab).await?, UpgradeId::parse(&critical)?);
         let history = log.read(&id).await?;
         let approved = Body::Approved {
             by: "alice".to_owned(),
@@ -121,21 +115,11 @@ async fn two_undos_stop_new_starts_until_a_person_lets_them_go_on() {
         let planned = |view: &testkit::lab::View| view.phase == "Planned";
         lab.wait(&next, "is planned", planned, LIMIT).await?;
         // It has met the circuit: it queues for the slot only when it was asked to start.
-        let log = log(lab).await?;
-        let history = log.read(&UpgradeId::parse(&next)?).await?;
-        let slot = history.and_then(|history| job::Claim::slot(&history.state));
-        let slot = slot.ok_or_else(|| anyhow::anyhow!("no slot"))?;
-        let asked = async {
-            while bus::queue(&log, &slot).await?.is_empty() {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            anyhow::Ok(())
-        };
-        tokio::time::timeout(LIMIT, asked).await??;
+        in_queue(lab, &next, Claim::slot).await?;
         assert_eq!(lab.commits().len(), 4);
         assert_eq!(lab.view(&next).await?.phase, "Planned");
 
-        assert_eq!(circuit::close_all(&log).await?, ["default"]);
+        assert_eq!(circuit::close_all(&log_of(lab).await?).await?, ["default"]);
         lab.ended(&next, "Succeeded", LIMIT).await?;
         assert_eq!(lab.live("phpipam").as_deref(), Some(PHPIPAM.1));
         told(lab, "phpipam", &next).await

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use bus::{Bucket, JetStream, Log as _, Settings};
-use job::{Claim, Phase, UpgradeId};
+use job::{Claim, Phase, State, UpgradeId};
 use testkit::lab::{Lab, Options};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// How long an upgrade of one step may take here; the machine may be busy.
 pub const LIMIT: Duration = Duration::from_secs(60);
@@ -56,16 +56,76 @@ pub async fn try_in_lab(
     outcome.map_err(|error| anyhow::anyhow!("{error:#}\n{}", lab.logs()))
 }
 
-/// Fails on unread announcements, unacknowledged work, upgrades that are not over, and claims or
-/// locks that are still held. What is stuck may keep its service's slot.
-async fn finish(lab: &Lab) -> anyhow::Result<()> {
-    lab.nothing_left().await?;
+/// The log of a lab, as its services see it.
+///
+/// # Errors
+/// NATS does not answer.
+pub async fn log_of(lab: &Lab) -> anyhow::Result<JetStream> {
     let (url, token) = lab.nats_address()?;
     let settings = Settings {
         token,
         ..Settings::new("lab")
     };
-    let log = JetStream::connect(&url, settings).await?;
+    Ok(JetStream::connect(&url, settings).await?)
+}
+
+/// Waits until an upgrade stands in the queue behind whoever has a claim: its service's slot, or its
+/// repository's turn at CI.
+///
+/// # Errors
+/// It does not within the limit.
+pub async fn in_queue(
+    lab: &Lab,
+    id: &str,
+    claim: impl FnOnce(&State) -> Option<Claim>,
+) -> anyhow::Result<()> {
+    let log = log_of(lab).await?;
+    let id = UpgradeId::parse(id)?;
+    let history = log.read(&id).await?.context("an upgrade has no log")?;
+    let claim = claim(&history.state).context("it has no such claim yet")?;
+    let asked = async {
+        while !bus::queue(&log, &claim).await?.contains(&id) {
+            sleep(Duration::from_millis(50)).await;
+        }
+        anyhow::Ok(())
+    };
+    let in_time = timeout(LIMIT, asked).await;
+    in_time.with_context(|| format!("it never asked for {}", claim.key()))?
+}
+
+/// Waits until an upgrade's health window is open, and stops its verifier in it: the window neither
+/// goes on nor ends before [`Lab::wake`]. To be called before the upgrade is pushed.
+///
+/// # Errors
+/// The window does not open within the limit.
+pub async fn stop_in_window(lab: &Lab, id: &str) -> anyhow::Result<()> {
+    const STOP: &str = "Watch.late";
+    let (log, id) = (log_of(lab).await?, UpgradeId::parse(id)?);
+    let open = async {
+        loop {
+            // The next thing that it has to say of a window is kept back,
+            lab.arm(STOP)?;
+            lab.wake()?;
+            while !lab.fired(STOP) || lab.paused().is_empty() {
+                sleep(Duration::from_millis(20)).await;
+            }
+            // and comes after this.
+            let history = log.read(&id).await?.context("it has no log")?;
+            let state = history.state;
+            if state.phase == Phase::Watching && state.healthy_since_ms.is_some() {
+                return anyhow::Ok(());
+            }
+        }
+    };
+    let in_time = timeout(LIMIT, open).await;
+    in_time.context("its window never opened")?
+}
+
+/// Fails on unread announcements, unacknowledged work, upgrades that are not over, and claims or
+/// locks that are still held. What is stuck may keep its service's slot.
+async fn finish(lab: &Lab) -> anyhow::Result<()> {
+    lab.nothing_left().await?;
+    let log = log_of(lab).await?;
     for view in lab.upgrades().await? {
         let id = UpgradeId::parse(&view.id)?;
         let history = log.read(&id).await?.context("an upgrade has no log")?;

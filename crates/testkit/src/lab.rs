@@ -9,6 +9,7 @@ mod crowd;
 mod estate;
 mod evidence;
 mod faults;
+mod inbox;
 mod process;
 mod requests;
 mod stacks;
