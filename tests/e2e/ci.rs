@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use bowline_tests::{LIMIT, in_lab};
+use bowline_tests::{LIMIT, in_changing_lab, in_lab, in_queue};
+use job::Claim;
 use testkit::lab::{Lab, Options, View};
 use testkit::woodpecker::State;
 
@@ -69,24 +70,23 @@ async fn a_verifier_whose_token_is_refused_ends_and_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nats_restarts_while_ci_runs_and_nothing_is_done_twice() {
-    let mut lab = Lab::start(Options::default()).await.unwrap();
-    lab.applier.hold(true);
-    let id = lab.upgrade(EBOOKS.0, EBOOKS.1).await.unwrap();
-    lab.until("CI runs", || states(&lab) == [State::Running], LIMIT)
-        .await
-        .unwrap();
-    lab.nats.kill().await.unwrap();
-    lab.applier.hold(false);
-    lab.until("CI has ended", || states(&lab) == [State::Success], LIMIT)
-        .await
-        .unwrap();
-    lab.nats.restart().await.unwrap();
-    lab.ended(&id, "Succeeded", LIMIT).await.unwrap();
+    in_changing_lab(Options::default(), async |lab| {
+        lab.applier.hold(true);
+        let id = lab.upgrade(EBOOKS.0, EBOOKS.1).await?;
+        lab.until("CI runs", || states(lab) == [State::Running], LIMIT)
+            .await?;
+        lab.nats.kill().await?;
+        lab.applier.hold(false);
+        lab.until("CI has ended", || states(lab) == [State::Success], LIMIT)
+            .await?;
+        lab.nats.restart().await?;
+        lab.ended(&id, "Succeeded", LIMIT).await?;
 
-    assert_eq!(lab.commits().len(), 1);
-    assert_eq!(states(&lab), [State::Success]);
-    succeeded(&lab, &id).await.unwrap();
-    lab.nothing_left().await.unwrap();
+        assert_eq!(lab.commits().len(), 1);
+        assert_eq!(states(lab), [State::Success]);
+        succeeded(lab, &id).await
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -281,22 +281,80 @@ async fn an_undo_takes_the_turn_over_from_a_run_that_hangs() {
     .await;
 }
 
+/// Each in one step that is watched for long, and none with a backup.
+const TWO: [(&str, &str, &str, &str); 2] = [
+    ("owntracks", OWNTRACKS.0, "0.9.9", OWNTRACKS.1),
+    ("coturn", "coturn/coturn", "4.6.3-r1", "4.7.0-r1"),
+];
+
 #[tokio::test(flavor = "multi_thread")]
-async fn two_rollbacks_at_once_both_end_where_they_began() {
-    in_lab(Options::default(), async |lab| {
-        for image in [
-            "ghcr.io/advplyr/audiobookshelf:2.33.1",
-            "owntracks/recorder:1.0.0",
-        ] {
-            lab.cluster
-                .image_behaviour(image, testkit::kubernetes::Behaviour::CrashLoop);
+async fn two_rollbacks_at_once_both_end_where_they_began_one_after_the_other() {
+    two_rollbacks(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_rollbacks_at_once_both_end_where_they_began_without_turns() {
+    two_rollbacks(false).await;
+}
+
+/// Both are asked to go back while nobody is there to do it; then they compete for the branch and
+/// for CI.
+async fn two_rollbacks(turns: bool) {
+    let short = Duration::from_secs(1);
+    let options = Options {
+        turns,
+        windows: (short, Duration::from_secs(600), short),
+        settle: Duration::from_secs(2),
+        ..Options::default()
+    };
+    in_lab(options, async |lab| {
+        let mut ids = Vec::new();
+        for (_, image, _, to) in TWO {
+            ids.push(lab.upgrade(image, to).await?);
         }
-        let (ebooks, owntracks) = tokio::try_join!(
-            lab.upgrade(EBOOKS.0, EBOOKS.1),
-            lab.upgrade(OWNTRACKS.0, OWNTRACKS.1),
-        )?;
-        lab.ended(&ebooks, "RolledBack", LIMIT).await?;
-        lab.ended(&owntracks, "RolledBack", LIMIT).await?;
+        for id in &ids {
+            lab.wait(id, "is watched", has_fact("healthy_since"), LIMIT)
+                .await?;
+        }
+        lab.kill9("executor")?;
+        for (service, ..) in TWO {
+            lab.site(service)?.answer(500);
+        }
+        let undoing = |view: &View| view.phase == "RollbackRequested";
+        for id in &ids {
+            lab.wait(id, "has to be undone", undoing, LIMIT).await?;
+        }
+        for id in &ids {
+            let view = lab.view(id).await?;
+            ensure!(undoing(&view), "{}", testkit::lab::told(&view));
+        }
+        for (service, ..) in TWO {
+            lab.site(service)?.answer(200);
+        }
+        ensure!(lab.commits().len() == 2, "{:#?}", lab.commits());
+        // What CI makes of a revert waits until the other one has asked for its place.
+        lab.applier.hold(true);
+        lab.spawn("executor")?;
+        let good = State::Success;
+        if turns {
+            let first = || states(lab) == [good, good, State::Running];
+            lab.until("the first revert's run goes", first, LIMIT)
+                .await?;
+            let commits = lab.commits();
+            let revert = commits.last().context("no commit")?;
+            let waits = |id: &&String| !revert.message.contains(&format!("{id}/1"));
+            let second = ids.iter().find(waits).context("it reverts both")?;
+            in_queue(lab, second, |state| Some(Claim::turn(state))).await?;
+            ensure!(lab.commits() == commits, "{:#?}", lab.commits());
+        } else {
+            let both = || states(lab) == [good, good, State::Killed, State::Running];
+            lab.until("the second revert's run goes", both, LIMIT)
+                .await?;
+        }
+        lab.applier.hold(false);
+        for id in &ids {
+            lab.ended(id, "RolledBack", LIMIT).await?;
+        }
 
         let commits = lab.commits();
         ensure!(commits.len() == 4, "{commits:#?}");
@@ -309,16 +367,16 @@ async fn two_rollbacks_at_once_both_end_where_they_began() {
             tree(newest.sha.clone())?,
             tree(format!("{}~1", oldest.sha))?
         );
-        for (service, id, version) in [
-            ("ebooks", &ebooks, "2.32.1"),
-            ("owntracks", &owntracks, "0.9.9"),
-        ] {
+        if turns {
+            assert_eq!(states(lab), [good; 4], "no run replaced another");
+        }
+        for ((service, _, version, _), id) in TWO.iter().zip(&ids) {
             let trailer = format!("Bowline-Reverts: {id}/1");
             let mut reverts = commits.iter().filter(|one| one.message.contains(&trailer));
             let revert = reverts.next().context("no revert")?;
             ensure!(reverts.next().is_none(), "reverted twice: {commits:#?}");
             assert_eq!(lab.changes(&revert.sha)?.0.len(), 1);
-            assert_eq!(lab.live(service).as_deref(), Some(version));
+            assert_eq!(lab.live(service).as_deref(), Some(*version));
             lab.said(&[service, "starting", id], LIMIT).await?;
             lab.said(&[service, "rolling back", id], LIMIT).await?;
             lab.said(&[service, "rolled back", version, id], LIMIT)

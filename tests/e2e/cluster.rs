@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use bowline_tests::{LIMIT, in_lab};
+use bowline_tests::{LIMIT, in_lab, stop_in_window};
 use testkit::kuma::State;
-use testkit::lab::{Lab, Options, View, told};
+use testkit::lab::{Lab, Options, told};
 
 use crate::EBOOKS;
 
@@ -31,9 +31,9 @@ async fn pods_and_http_are_well_but_the_monitor_goes_down_and_it_is_rolled_back(
     in_lab(watched(), async |lab| {
         let monitor = lab.monitor("ebooks")?;
         let id = lab.upgrade(EBOOKS.0, EBOOKS.1).await?;
-        let watching = |view: &View| view.facts.iter().any(|fact| fact.name == "healthy_since");
-        lab.wait(&id, "is watched", watching, LIMIT).await?;
+        stop_in_window(lab, &id).await?;
         lab.kuma.set(monitor, State::Down);
+        lab.wake()?;
         let undoing = || lab.commits().len() == 2;
         lab.until("the revert is pushed", undoing, LIMIT).await?;
         // All that Kubernetes and HTTP can tell was well.
@@ -66,10 +66,6 @@ async fn a_kuma_that_is_away_is_unknown_and_fails_nothing() {
     .await;
 }
 
-fn has_fact(name: &'static str) -> impl Fn(&View) -> bool {
-    move |view| view.facts.iter().any(|fact| fact.name == name)
-}
-
 /// One commit, live, and told of; nothing was undone.
 async fn succeeded(lab: &Lab, id: &str) -> anyhow::Result<()> {
     assert_eq!(lab.commits().len(), 1);
@@ -83,10 +79,10 @@ async fn succeeded(lab: &Lab, id: &str) -> anyhow::Result<()> {
 async fn a_cluster_that_does_not_answer_for_a_while_is_waited_for() {
     in_lab(Options::default(), async |lab| {
         let id = lab.upgrade(EBOOKS.0, EBOOKS.1).await?;
-        lab.wait(&id, "is watched", has_fact("healthy_since"), LIMIT)
-            .await?;
+        stop_in_window(lab, &id).await?;
         lab.cluster.unavailable(true);
         let before = lab.cluster.requests();
+        lab.wake()?;
         // Longer than the window and the settle time would take.
         let asked = || lab.cluster.requests() > before + 30;
         lab.until("it was asked in vain", asked, LIMIT).await?;
@@ -107,12 +103,12 @@ async fn a_node_that_reboots_in_the_window_rolls_nothing_back() {
     };
     in_lab(options, async |lab| {
         let id = lab.upgrade(EBOOKS.0, EBOOKS.1).await?;
-        lab.wait(&id, "is watched", has_fact("healthy_since"), LIMIT)
-            .await?;
+        stop_in_window(lab, &id).await?;
         // Longer than what a service that is ill for itself is given.
         lab.cluster.reboot(Duration::from_secs(5));
         lab.until("it is down", || lab.live("ebooks").is_none(), LIMIT)
             .await?;
+        lab.wake()?;
         let view = lab.ended(&id, "Succeeded", LIMIT).await?;
         let still = |text: &str| text.contains("node node-1 is not ready");
         ensure!(

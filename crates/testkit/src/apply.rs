@@ -112,6 +112,11 @@ impl Applier {
         lock(&self.knobs).duration = duration;
     }
 
+    /// The next pipeline applies and succeeds, so that the one after it can be chosen now.
+    pub fn good_next(&self) {
+        self.next(Plan::Good);
+    }
+
     /// The next pipeline's `default` workflow fails and nothing is applied.
     pub fn red_next(&self) {
         self.next(Plan::Red);
