@@ -10,10 +10,10 @@ use std::process::ExitCode;
 use tonic::Code;
 use wire::v1::{GetLimitsRequest, ListPausesRequest, PauseView, UpgradeRequest, UpgradeResponse};
 
-use crate::failure::{FAILED, Failure, Outcome, REFUSED};
-use crate::output::{Format, Out, or_dash, paragraph, plain, span, write};
+use crate::failure::{FAILED, Failure, Outcome, REFUSED, read_or_not};
+use crate::output::{Format, Out, note, or_dash, paragraph, plain, span, write};
 use crate::remote::{Effect, Remote, Server};
-use crate::upgrade::{stands, to_json};
+use crate::upgrade::{Standing, to_json};
 use crate::{json, limits};
 use estimate::{Estimate, Last, estimate};
 use lines::Line;
@@ -33,16 +33,25 @@ pub(crate) async fn run(file: &Path, by: &str, server: &Server, out: &Out) -> Ou
     let mut sent = Vec::new();
     let broken = send(&wanted, by, &mut remote, out, &mut sent).await?;
     let known = match &broken {
-        None => Some(known(&mut remote, &sent, out).await?),
+        None => match known(&mut remote, &sent, out).await {
+            Ok(known) => Some(known),
+            Err(failure) => {
+                note(&format!(
+                    "everything was sent, but what is to be expected is not known: {}",
+                    failure.message
+                ));
+                None
+            }
+        },
         Some(_) => None,
     };
-    out.answer(
+    read_or_not(out.answer(
         |out| summary(&sent, known.as_ref(), out),
         || json::Bulk {
             asked: sent.clone(),
-            estimate: known.as_ref().map(|known| known.json()),
+            estimate: known.as_ref().map(Known::json),
         },
-    )?;
+    ))?;
     if let Some(failure) = broken {
         return Err(Failure::failed(format!(
             "{}\nThis was line {} of {}; what follows it was not sent. Give the file again when \
@@ -55,7 +64,7 @@ pub(crate) async fn run(file: &Path, by: &str, server: &Server, out: &Out) -> Ou
     Ok(ExitCode::from(code(&sent)))
 }
 
-/// 0 if an upgrade stands for each.
+/// 0 if an upgrade stands for each, or will.
 fn code(sent: &[json::Asked]) -> u8 {
     let has = |decision: &str| sent.iter().any(|asked| asked.decision == decision);
     if has("failed") {
@@ -120,7 +129,8 @@ async fn send(
         };
         let asked = to_json(&line.image, &line.tag, &answered);
         if out.format != Format::Json {
-            write(&told(&asked, stands(&answered)))?;
+            // Whoever has seen enough still wants the rest to be sent.
+            read_or_not(write(&told(&asked)))?;
         }
         sent.push(asked);
     }
@@ -128,7 +138,7 @@ async fn send(
 }
 
 /// One line for each request, and its reason below if it did not open an upgrade.
-fn told(asked: &json::Asked, stands: bool) -> String {
+fn told(asked: &json::Asked) -> String {
     let id: String = asked.id.as_deref().unwrap_or("-").chars().take(8).collect();
     let mut text = format!(
         "{:<9}  {id:<8}  {}:{}\n",
@@ -136,7 +146,9 @@ fn told(asked: &json::Asked, stands: bool) -> String {
         asked.image,
         asked.tag
     );
-    if !stands && let Some(reason) = &asked.reason {
+    if Standing::of(&asked.decision) != Standing::Upgrade
+        && let Some(reason) = &asked.reason
+    {
         text.push_str(&paragraph(&" ".repeat(21), reason));
     }
     text
@@ -147,6 +159,8 @@ struct Known {
     estimate: Estimate,
     limits: wire::v1::LimitsView,
     pauses: Vec<PauseView>,
+    /// So many go on when NATS is back; nothing else is known of them.
+    spooled: usize,
 }
 
 async fn known(remote: &mut Remote, sent: &[json::Asked], out: &Out) -> Result<Known, Failure> {
@@ -166,7 +180,9 @@ async fn known(remote: &mut Remote, sent: &[json::Asked], out: &Out) -> Result<K
         ids.filter_map(|asked| asked.id.clone()).collect::<Vec<_>>()
     };
     let ours = estimate::ours(&limits, of("accepted"), of("duplicate"));
+    let spooled = |asked: &&json::Asked| Standing::of(&asked.decision) == Standing::Spooled;
     Ok(Known {
+        spooled: sent.iter().filter(spooled).count(),
         estimate: estimate(&limits, &ours, out.now.as_millisecond()),
         limits,
         pauses,
@@ -182,8 +198,14 @@ impl Known {
                 Last::At(at_ms) => crate::output::rfc3339(at_ms),
                 Last::Never => None,
             },
+            last_ends_not_before: self.ends_not_before().and_then(crate::output::rfc3339),
             limits: json::Limits::new(&self.limits),
         }
+    }
+
+    /// Before this the last one does not end, if it is carried out.
+    fn ends_not_before(&self) -> Option<i64> {
+        estimate::ends_not_before(&self.estimate, self.limits.shortest_seconds)
     }
 }
 
@@ -242,6 +264,33 @@ fn forecast(known: &Known, out: &Out) -> String {
             "`bowline limits set --max N`, `bowline limits reset`",
         );
     }
+    match (known.ends_not_before(), known.limits.shortest_seconds) {
+        (Some(at_ms), Some(seconds)) => line(
+            "ends",
+            &format!(
+                "the last of all not before {}, in {}: its admission and the shortest health \
+                 window, {}",
+                out.local(at_ms, "%F %R %Z"),
+                span((at_ms - out.now.as_millisecond()) / 1_000),
+                span(i64::try_from(seconds).unwrap_or(i64::MAX))
+            ),
+        ),
+        (None, None) => line(
+            "ends",
+            "unknown: this Bowline carries nothing out (mode `observe`), or is older than this \
+             command",
+        ),
+        _ => {}
+    }
+    if known.spooled > 0 {
+        line(
+            "spooled",
+            &format!(
+                "{}; they queue when NATS is back, and are not in this estimate",
+                known.spooled
+            ),
+        );
+    }
     for pause in &known.pauses {
         let why = match pause.why.as_str() {
             "" => String::new(),
@@ -257,8 +306,9 @@ fn forecast(known: &Known, out: &Out) -> String {
     }
     text.push_str(&paragraph(
         "  ",
-        "Once let in, each takes its own time for backup, CI and watching, step by step; how \
-         many steps is known with its plan. `bowline watch` follows all of them.",
+        "An end is a lower bound, for what is carried out. Once let in, each takes its own time for \
+         backup, CI and watching, step by step; how many steps is known with its plan. `bowline \
+         watch` follows all of them.",
     ));
     text
 }

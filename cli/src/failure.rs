@@ -12,8 +12,10 @@ pub(crate) const REFUSED: u8 = 3;
 /// What `--help` says about exit codes.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
-  0  done; for `watch ID` and `upgrade --wait`: the upgrade succeeded
-  1  failed; for `watch ID` and `upgrade --wait`: it ended otherwise, or needs a person
+  0  done; for `watch ID` and `upgrade --wait`: the upgrade succeeded, and so did every
+     part if it was split
+  1  failed; for `watch ID` and `upgrade --wait`: it ended otherwise, needs a person, was
+     only spooled, or its end was not seen because nobody reads the output any more
   2  wrong usage or configuration; nothing was asked for
   3  refused or skipped by Bowline, with its reason; nothing was changed";
 
@@ -60,6 +62,19 @@ impl Failure {
             code: 0,
             message: String::new(),
         }
+    }
+
+    /// Whether whoever read the answer has seen enough.
+    pub(crate) fn is_reader_gone(&self) -> bool {
+        *self == Failure::reader_gone()
+    }
+}
+
+/// Takes an answer that nobody reads to its end for one that was read: what it tells of is done.
+pub(crate) fn read_or_not(told: Result<(), Failure>) -> Result<(), Failure> {
+    match told {
+        Err(failure) if failure.is_reader_gone() => Ok(()),
+        told => told,
     }
 }
 

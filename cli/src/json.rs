@@ -31,6 +31,7 @@ pub(crate) struct Upgrade {
     requested_by: Option<String>,
     retry_of: Option<String>,
     archived: bool,
+    split_into: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     facts: Option<Vec<Fact>>,
 }
@@ -88,6 +89,9 @@ pub(crate) struct One {
     /// With `--wait`: how it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) upgrade: Option<Upgrade>,
+    /// With `--wait`, of one that was split: how its parts ended.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) parts: Vec<Upgrade>,
 }
 
 /// `upgrade --from-file`.
@@ -108,6 +112,8 @@ pub(crate) struct Estimate {
     pub(crate) waiting: usize,
     /// When the last one has a place; absent if never, with these limits.
     pub(crate) last_admitted: Option<String>,
+    /// Before this the last one does not end, if it is carried out; absent if that is not known.
+    pub(crate) last_ends_not_before: Option<String>,
     /// The limits it was computed from.
     pub(crate) limits: Limits,
 }
@@ -140,6 +146,7 @@ pub(crate) struct Limits {
     window_ends: Option<String>,
     admitted: Vec<String>,
     held: Vec<String>,
+    shortest_seconds: Option<u64>,
 }
 
 /// `plan`.
@@ -229,6 +236,7 @@ impl Upgrade {
             requested_by: some(&view.requested_by),
             retry_of: some(&view.retry_of),
             archived: view.archived,
+            split_into: view.split_into.clone(),
             facts: None,
         }
     }
@@ -302,6 +310,7 @@ impl Limits {
             window_ends: crate::limits::ends_ms(view).and_then(rfc3339),
             admitted: view.admitted.clone(),
             held: view.held.clone(),
+            shortest_seconds: view.shortest_seconds,
         }
     }
 }
@@ -348,6 +357,7 @@ mod tests {
             serde_json::to_value(One {
                 asked: asked(),
                 upgrade: Some(Upgrade::brief(&upgrade)),
+                parts: vec![Upgrade::brief(&upgrade)],
             }),
             serde_json::to_value(Bulk {
                 asked: vec![asked()],
@@ -355,6 +365,7 @@ mod tests {
                     now: 1,
                     waiting: 0,
                     last_admitted: None,
+                    last_ends_not_before: None,
                     limits: limits(),
                 }),
             }),

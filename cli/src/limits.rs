@@ -156,6 +156,7 @@ mod tests {
             window_started_ms: sample::ago(7_500),
             admitted: (0..5).map(|n| format!("{n}123456789abcdef")).collect(),
             held: vec!["99aa00bb11cc22dd".to_owned()],
+            shortest_seconds: None,
         }
     }
 

@@ -6,7 +6,7 @@ use wire::v1::{ListPausesRequest, PauseRequest, PauseView};
 
 use crate::failure::Outcome;
 use crate::json;
-use crate::output::{Out, Table, or_dash};
+use crate::output::{Out, Table, note, or_dash, plain};
 use crate::remote::{Asker, Effect, Server};
 
 #[derive(clap::Args)]
@@ -57,7 +57,11 @@ pub(crate) async fn pause(args: Args, server: &Server, out: &Out) -> Outcome {
         .ask(Effect::Changes, async |client| client.pause(request).await)
         .await?;
     let head = "Paused. What is pushed already is watched to its end, and an undo never waits.\n\n";
-    answer(head, &answered.pauses, out)
+    let outcome = answer(head, &answered.pauses, out);
+    if !answered.warning.is_empty() {
+        note(&plain(&answered.warning));
+    }
+    outcome
 }
 
 pub(crate) async fn resume(args: Args, server: &Server, out: &Out) -> Outcome {

@@ -90,6 +90,7 @@ pub(crate) fn details(view: &UpgradeView, out: &Out) -> String {
     }
     line("asked by", &asked(view, out));
     line("retry of", &view.retry_of);
+    line("parts", &view.split_into.join(" "));
     text
 }
 
@@ -284,6 +285,7 @@ mod tests {
           "requested_by": "DIUN",
           "retry_of": null,
           "archived": false,
+          "split_into": [],
           "facts": [
             {
               "n": 1,

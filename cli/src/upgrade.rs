@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use wire::v1::{UpgradeRequest, UpgradeResponse};
 
-use crate::failure::{Failure, Outcome, REFUSED};
+use crate::failure::{Failure, Outcome, REFUSED, read_or_not};
 use crate::output::{Format, Out, paragraph, write};
 use crate::remote::{Asker, Effect, Server};
 use crate::{asked, bulk, json, watch};
@@ -56,28 +56,79 @@ pub(crate) async fn run(args: Args, server: &Server, out: &Out) -> Outcome {
         })
         .await?;
     drop(remote);
-    let one = |upgrade| json::One {
-        asked: to_json(&image, &tag, &answered),
+    let asked = to_json(&image, &tag, &answered);
+    let standing = Standing::of(&asked.decision);
+    let one = |upgrade, parts| json::One {
+        asked: asked.clone(),
         upgrade,
+        parts,
     };
-    if !args.wait || !stands(&answered) || answered.id.is_empty() {
-        out.answer(|_| text(&answered), || one(None))?;
-        return Ok(code(&answered));
+    if !args.wait || standing != Standing::Upgrade || answered.id.is_empty() {
+        out.answer(|_| text(&asked), || one(None, Vec::new()))?;
+        if args.wait && standing == Standing::Spooled {
+            return Err(Failure::failed(no_end(&asked)));
+        }
+        return Ok(standing.code());
     }
     if out.format != Format::Json {
-        write(&text(&answered))?;
+        write(&text(&asked)).map_err(|failure| watch::not_over(failure, &answered.id))?;
     }
-    let view = watch::to_the_end(&answered.id, server, out).await?;
-    out.answer(
-        |out| watch::ending(&view, out),
-        || one(Some(json::Upgrade::brief(&view))),
-    )?;
-    Ok(watch::code(&view))
+    let ended = watch::to_the_end(&answered.id, server, out).await?;
+    read_or_not(out.answer(
+        |out| ended.text(out),
+        || {
+            let parts = ended.parts.iter().map(json::Upgrade::brief).collect();
+            one(Some(json::Upgrade::brief(&ended.view)), parts)
+        },
+    ))?;
+    Ok(ended.code())
 }
 
-/// Whether an upgrade stands for the request.
-pub(crate) fn stands(answered: &UpgradeResponse) -> bool {
-    matches!(answered.decision.as_str(), "accepted" | "duplicate")
+/// What an answer means for whoever asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// An upgrade stands for the request.
+    Upgrade,
+    /// It is on ingest's disk, and becomes one when NATS is back.
+    Spooled,
+    /// There is none, and will be none.
+    Refused,
+}
+
+impl Standing {
+    /// Of a decision, in one word.
+    pub(crate) fn of(decision: &str) -> Standing {
+        match decision {
+            "accepted" | "duplicate" => Standing::Upgrade,
+            "spooled" => Standing::Spooled,
+            _ => Standing::Refused,
+        }
+    }
+
+    fn code(self) -> ExitCode {
+        match self {
+            Standing::Upgrade | Standing::Spooled => ExitCode::SUCCESS,
+            Standing::Refused => ExitCode::from(REFUSED),
+        }
+    }
+}
+
+/// Why nobody can wait for the end of what is spooled.
+fn no_end(asked: &json::Asked) -> String {
+    format!(
+        "it is accepted and on ingest's disk, but no upgrade yet whose end could be waited for; \
+         {}",
+        later(asked)
+    )
+}
+
+/// How to look for what is spooled.
+fn later(asked: &json::Asked) -> String {
+    format!(
+        "it goes on by itself when NATS is back, and then `bowline why {}:{}` tells what became of \
+         it",
+        asked.image, asked.tag
+    )
 }
 
 /// The answer as a program reads it.
@@ -91,26 +142,24 @@ pub(crate) fn to_json(image: &str, tag: &str, answered: &UpgradeResponse) -> jso
     }
 }
 
-fn code(answered: &UpgradeResponse) -> ExitCode {
-    if stands(answered) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(REFUSED)
-    }
-}
-
-fn text(answered: &UpgradeResponse) -> String {
-    let said = match (answered.reason.as_str(), answered.id.as_str()) {
-        ("", "") => answered.decision.clone(),
-        ("", id) => format!("{}: upgrade {id}", answered.decision),
-        (reason, _) => format!("{}: {reason}", answered.decision),
+fn text(asked: &json::Asked) -> String {
+    let said = match (&asked.reason, &asked.id) {
+        (None, None) => asked.decision.clone(),
+        (None, Some(id)) => format!("{}: upgrade {id}", asked.decision),
+        (Some(reason), _) => format!("{}: {reason}", asked.decision),
     };
     let mut text = paragraph("", &said);
-    let short: String = answered.id.chars().take(8).collect();
-    if short.is_empty() {
-        return text;
+    if Standing::of(&asked.decision) == Standing::Spooled {
+        text.push_str(&paragraph(
+            "",
+            &format!("Nothing is lost: {}.", later(asked)),
+        ));
     }
-    text.push_str(&if answered.decision == "accepted" {
+    let Some(id) = &asked.id else {
+        return text;
+    };
+    let short: String = id.chars().take(8).collect();
+    text.push_str(&if asked.decision == "accepted" {
         format!("`bowline watch {short}` follows it.\n")
     } else {
         format!("`bowline status {short}` tells more about that one.\n")
@@ -122,11 +171,28 @@ fn text(answered: &UpgradeResponse) -> String {
 mod tests {
     use super::*;
 
-    fn answered(decision: &str, reason: &str, id: &str) -> UpgradeResponse {
-        UpgradeResponse {
+    fn answered(decision: &str, reason: &str, id: &str) -> json::Asked {
+        let answered = UpgradeResponse {
             decision: decision.to_owned(),
             reason: reason.to_owned(),
             id: id.to_owned(),
+        };
+        to_json("ghcr.io/a/b", "1.2.3", &answered)
+    }
+
+    #[test]
+    fn only_what_will_not_be_done_is_refused() {
+        let table = [
+            ("accepted", Standing::Upgrade, ExitCode::SUCCESS),
+            ("duplicate", Standing::Upgrade, ExitCode::SUCCESS),
+            ("spooled", Standing::Spooled, ExitCode::SUCCESS),
+            ("refused", Standing::Refused, ExitCode::from(REFUSED)),
+            ("skipped", Standing::Refused, ExitCode::from(REFUSED)),
+            ("", Standing::Refused, ExitCode::from(REFUSED)),
+        ];
+        for (decision, standing, code) in table {
+            assert_eq!(Standing::of(decision), standing, "{decision}");
+            assert_eq!(standing.code(), code, "{decision}");
         }
     }
 
@@ -147,6 +213,11 @@ mod tests {
                 id,
             ),
             answered("skipped", "`*postgres*` is on the skip list", ""),
+            answered(
+                "spooled",
+                "NATS did not take it within 5s; it is kept on disk and goes on when NATS is back",
+                "",
+            ),
         ];
         let texts: Vec<String> = all.iter().map(text).collect();
         insta::assert_snapshot!(texts.join("---\n"), @r"
@@ -161,6 +232,10 @@ mod tests {
         `bowline status 1f3a9c02` tells more about that one.
         ---
         skipped: `*postgres*` is on the skip list
+        ---
+        spooled: NATS did not take it within 5s; it is kept on disk and goes on when NATS is back
+        Nothing is lost: it goes on by itself when NATS is back, and then `bowline why ghcr.io/a/b:1.2.3`
+        tells what became of it.
         ");
     }
 }

@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use futures::future::try_join_all;
 use tonic::{Code, Streaming};
 use wire::v1::{GetRequest, UpgradeView, WatchEvent, WatchRequest};
 
-use crate::failure::{FAILED, Failure, Outcome};
+use crate::failure::{FAILED, Failure, Outcome, read_or_not};
 use crate::output::{Format, Out, note, paragraph, plain, span};
 use crate::remote::{Effect, Remote, Server};
 use crate::status::what;
@@ -35,55 +36,112 @@ pub(crate) async fn run(args: Args, server: &Server, out: &Out) -> Outcome {
         service: args.service.unwrap_or_default(),
         after: None,
     };
+    let print = |event: &WatchEvent, one| {
+        out.answer(|out| line(event, one, out), || json::Event::new(event))
+    };
     let mut watch = Watch::new(server, request);
-    let view = watch
-        .run(|event| {
-            out.answer(|out| line(event, one, out), || json::Event::new(event))?;
-            hint(event, one);
-            Ok(())
-        })
-        .await?;
-    if out.format != Format::Json {
-        crate::output::write(&ending(&view, out))?;
+    if !one {
+        // Until its reader goes.
+        watch.run(|event| print(event, false)).await?;
+        return Ok(ExitCode::SUCCESS);
     }
-    Ok(code(&view))
+    let ended = follow(watch, out, print).await?;
+    if out.format != Format::Json {
+        read_or_not(crate::output::write(&ended.text(out)))?;
+    }
+    Ok(ended.code())
+}
+
+/// An upgrade that goes no further by itself.
+pub(crate) struct Ended {
+    /// It.
+    pub(crate) view: UpgradeView,
+    /// What it was split into; they go no further either.
+    pub(crate) parts: Vec<UpgradeView>,
+}
+
+impl Ended {
+    /// The exit code: of what was split, that of its parts.
+    pub(crate) fn code(&self) -> ExitCode {
+        let mut ends = match self.parts.as_slice() {
+            [] => std::slice::from_ref(&self.view),
+            parts => parts,
+        }
+        .iter();
+        if ends.all(|view| phase::is_success(&view.phase)) {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(FAILED)
+        }
+    }
+
+    /// How it ended, in paragraphs.
+    pub(crate) fn text(&self, out: &Out) -> String {
+        if self.parts.is_empty() {
+            return ending(&self.view, out);
+        }
+        self.parts.iter().map(|part| ending(part, out)).collect()
+    }
 }
 
 /// Follows an upgrade that was just asked for, and prints its facts if the output is for people.
-pub(crate) async fn to_the_end(
-    id: &str,
-    server: &Server,
-    out: &Out,
-) -> Result<UpgradeView, Failure> {
-    let request = WatchRequest {
-        id_or_prefix: id.to_owned(),
-        ..WatchRequest::default()
+pub(crate) async fn to_the_end(id: &str, server: &Server, out: &Out) -> Result<Ended, Failure> {
+    let print = |event: &WatchEvent, one| match out.format {
+        Format::Json => Ok(()),
+        Format::Text | Format::Diff => crate::output::write(&line(event, one, out)),
     };
-    let mut watch = Watch::new(server, request);
-    // The replica that answers may not have read of it yet.
-    watch.unknown_is_early = true;
-    watch
-        .run(|event| {
-            if out.format != Format::Json {
-                crate::output::write(&line(event, true, out))?;
-            }
-            hint(event, true);
-            Ok(())
-        })
-        .await
+    follow(Watch::of_new(server, id), out, print).await
 }
 
-/// The exit code of an upgrade that goes no further by itself.
-pub(crate) fn code(view: &UpgradeView) -> ExitCode {
-    if phase::is_success(&view.phase) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(FAILED)
+/// What it means that nobody reads on: the exit code shall tell an end, and 0 a good one.
+pub(crate) fn not_over(failure: Failure, id: &str) -> Failure {
+    if !failure.is_reader_gone() {
+        return failure;
     }
+    let id: String = id.chars().take(8).collect();
+    Failure::failed(format!(
+        "nobody reads this any more, and upgrade {id} was not over yet; `bowline status {id}` \
+         tells how it ends"
+    ))
+}
+
+/// Follows one upgrade until it goes no further, and its parts if it was split. `print` is told
+/// whether there is only one to be told from.
+async fn follow(
+    mut watch: Watch<'_>,
+    out: &Out,
+    print: impl Fn(&WatchEvent, bool) -> Result<(), Failure>,
+) -> Result<Ended, Failure> {
+    let pass = |event: &WatchEvent, one| {
+        let id = event.upgrade.as_ref().map(|upgrade| upgrade.id.as_str());
+        print(event, one).map_err(|failure| not_over(failure, id.unwrap_or_default()))?;
+        hint(event);
+        Ok(())
+    };
+    let view = watch.run(|event| pass(event, true)).await?;
+    if !view.split_into.is_empty() && out.format != Format::Json {
+        crate::output::write(&split(&view)).map_err(|failure| not_over(failure, &view.id))?;
+    }
+    let parts = view.split_into.iter().map(|id| {
+        let mut watch = Watch::of_new(watch.server, id);
+        async move { watch.run(|event| pass(event, false)).await }
+    });
+    let parts = try_join_all(parts).await?;
+    Ok(Ended { view, parts })
+}
+
+/// That what is watched goes on as several.
+fn split(view: &UpgradeView) -> String {
+    let text = format!(
+        "{}: split into {} upgrades, one for each service; watching all of them.",
+        what(view),
+        view.split_into.len()
+    );
+    format!("\n{}\n", paragraph("", &text))
 }
 
 /// How it ended, in a paragraph.
-pub(crate) fn ending(view: &UpgradeView, out: &Out) -> String {
+fn ending(view: &UpgradeView, out: &Out) -> String {
     let took = match view.started_ms {
         0 => String::new(),
         started => {
@@ -147,6 +205,18 @@ impl<'a> Watch<'a> {
             unknown_is_early: false,
             connected: false,
             seen: None,
+        }
+    }
+
+    /// Of one that was just opened: the replica that answers may not have read of it yet.
+    fn of_new(server: &'a Server, id: &str) -> Watch<'a> {
+        let request = WatchRequest {
+            id_or_prefix: id.to_owned(),
+            ..WatchRequest::default()
+        };
+        Watch {
+            unknown_is_early: true,
+            ..Watch::new(server, request)
         }
     }
 
@@ -273,6 +343,7 @@ impl<'a> Watch<'a> {
         let this = event.fact.as_ref().map_or(0, |fact| fact.n);
         Ok((newest <= this).then(|| UpgradeView {
             started_ms: view.started_ms,
+            split_into: view.split_into,
             ..upgrade.clone()
         }))
     }
@@ -322,9 +393,8 @@ fn line(event: &WatchEvent, one: bool, out: &Out) -> String {
 }
 
 /// What a watched upgrade waits for that a person has to give.
-fn hint(event: &WatchEvent, one: bool) {
+fn hint(event: &WatchEvent) {
     if let Some(upgrade) = &event.upgrade
-        && one
         && upgrade.phase == "AwaitingApproval"
     {
         let id: String = upgrade.id.chars().take(8).collect();

@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
-use wire::v1::{Intake, WhyRequest};
+use wire::v1::{WhyRequest, WhyResponse};
 
 use crate::failure::Outcome;
 use crate::json;
-use crate::output::{Out, or_dash, paragraph, short_ids};
+use crate::output::{Format, Out, note, or_dash, paragraph, short_ids};
 use crate::remote::{Effect, Server};
 
 #[derive(clap::Args)]
@@ -26,26 +26,48 @@ pub(crate) async fn run(args: Args, server: &Server, out: &Out) -> Outcome {
         limit: args.limit,
     };
     let mut remote = server.connect().await?;
-    let intakes = remote
+    let answered = remote
         .ask(Effect::Reads, async |client| client.why(request).await)
-        .await?
-        .intakes;
+        .await?;
+    let about = args.about.as_deref();
+    let intakes = || answered.intakes.iter().map(json::Why::new);
     out.answer(
-        |out| text(&intakes, args.about.as_deref(), out),
-        || intakes.iter().map(json::Why::new).collect::<Vec<_>>(),
+        |out| text(&answered, about, out),
+        || intakes().collect::<Vec<_>>(),
     )?;
+    if out.format == Format::Json && answered.intakes.is_empty() {
+        note(&nothing(&answered, about, out));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-fn text(intakes: &[Intake], about: Option<&str>, out: &Out) -> String {
+/// That nothing was found, and where it was looked for.
+fn nothing(answered: &WhyResponse, about: Option<&str>, out: &Out) -> String {
+    let about = about.map_or_else(String::new, |about| format!(" about `{about}`"));
+    // An older ingest does not say.
+    let since = match answered.since_ms {
+        0 => String::new(),
+        since_ms => format!(
+            " since {}, among {} decisions",
+            out.local(since_ms, "%F %R %Z"),
+            answered.searched
+        ),
+    };
+    format!("nothing was received{about}{since}")
+}
+
+fn text(answered: &WhyResponse, about: Option<&str>, out: &Out) -> String {
+    let intakes = &answered.intakes;
     if intakes.is_empty() {
-        return match about {
-            Some(about) => format!(
-                "Nothing was received about `{about}`. If DIUN should have announced it, look at \
-                 DIUN's log:\nit posts each tag once.\n"
-            ),
-            None => "Nothing was received yet.\n".to_owned(),
+        let nothing = nothing(answered, about, out).replacen('n', "N", 1);
+        let hint = match about {
+            Some(_) => {
+                " Older decisions are not looked at. If DIUN should have announced it, look at \
+                 DIUN's log: it posts each tag once."
+            }
+            None => "",
         };
+        return paragraph("", &format!("{nothing}.{hint}"));
     }
     let ids: Vec<&str> = intakes.iter().map(|intake| intake.id.as_str()).collect();
     let mut text = String::new();
@@ -70,9 +92,19 @@ fn text(intakes: &[Intake], about: Option<&str>, out: &Out) -> String {
 
 #[cfg(test)]
 mod tests {
+    use wire::v1::Intake;
+
     use super::*;
     use crate::output::fixed;
     use crate::sample;
+
+    fn answered(intakes: &[Intake]) -> WhyResponse {
+        WhyResponse {
+            intakes: intakes.to_vec(),
+            since_ms: sample::ago(86_400),
+            searched: 1_000,
+        }
+    }
 
     fn intake(seconds: i64, image: &str, status: &str, decision: &str) -> Intake {
         Intake {
@@ -112,7 +144,7 @@ mod tests {
                 ..intake(400_000, "", "", "refused")
             },
         ];
-        insta::assert_snapshot!(text(&all, None, &fixed()), @r"
+        insta::assert_snapshot!(text(&answered(&all), None, &fixed()), @r"
         45 s ago         accepted   ghcr.io/linkwarden/linkwarden:v2.10.1  status new  upgrade 1f3a9c02
         2 h 5 min ago    refused    docker.io/shlinkio/shlink:5.0.2  status new  upgrade 5ca1ab1e
                          upgrade 5ca1ab1e5ca1ab1e to this version was rolled back; if it is to be tried
@@ -125,8 +157,21 @@ mod tests {
     }
 
     #[test]
-    fn nothing_received_says_where_to_look() {
-        assert!(text(&[], Some("immich"), &fixed()).contains("DIUN's log"));
-        assert_eq!(text(&[], None, &fixed()), "Nothing was received yet.\n");
+    fn nothing_received_says_where_it_was_looked_and_where_to_look() {
+        let texts = [
+            text(&answered(&[]), Some("immich"), &fixed()),
+            text(&answered(&[]), None, &fixed()),
+            text(&WhyResponse::default(), Some("immich"), &fixed()),
+        ];
+        insta::assert_snapshot!(texts.join("---\n"), @r"
+        Nothing was received about `immich` since 2026-11-22 14:00 UTC, among 1000 decisions. Older
+        decisions are not looked at. If DIUN should have announced it, look at DIUN's log: it posts each tag
+        once.
+        ---
+        Nothing was received since 2026-11-22 14:00 UTC, among 1000 decisions.
+        ---
+        Nothing was received about `immich`. Older decisions are not looked at. If DIUN should have
+        announced it, look at DIUN's log: it posts each tag once.
+        ");
     }
 }

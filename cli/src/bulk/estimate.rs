@@ -27,6 +27,17 @@ pub(super) struct Estimate {
     pub(super) last: Last,
 }
 
+/// Before this none of them has ended that is let in last and carried out; `shortest_seconds` is the
+/// shortest health window. None if nothing is let in, or carried out.
+pub(super) fn ends_not_before(estimate: &Estimate, shortest_seconds: Option<u64>) -> Option<i64> {
+    let Last::At(admitted_ms) = estimate.last else {
+        return None;
+    };
+    let shortest = i64::try_from(shortest_seconds?).unwrap_or(i64::MAX);
+    let any = estimate.now + estimate.waiting > 0;
+    any.then(|| admitted_ms.saturating_add(shortest.saturating_mul(1_000)))
+}
+
 /// Which upgrades are waited for: what was accepted, and of the duplicates those that still queue.
 pub(super) fn ours(
     limits: &LimitsView,
@@ -100,6 +111,7 @@ mod tests {
             window_started_ms: started_ms,
             admitted,
             held,
+            shortest_seconds: Some(120),
         }
     }
 
@@ -163,6 +175,31 @@ mod tests {
             let expected = Estimate { now, waiting, last };
             let found = estimate(&limits, &ids(100..100 + count), NOW);
             assert_eq!(found, expected, "{count} ours with {limits:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_one_ends_a_health_window_after_its_admission_or_later() {
+        let estimate = |now, waiting, last| Estimate { now, waiting, last };
+        let table = [
+            (
+                estimate(5, 0, Last::At(NOW)),
+                Some(120),
+                Some(NOW + 120_000),
+            ),
+            (
+                estimate(0, 2, Last::At(NOW + HOUR)),
+                Some(600),
+                Some(NOW + HOUR + 600_000),
+            ),
+            // Nobody waits, nothing is carried out, nobody is let in.
+            (estimate(0, 0, Last::At(NOW)), Some(120), None),
+            (estimate(5, 0, Last::At(NOW)), None, None),
+            (estimate(0, 3, Last::Never), Some(120), None),
+        ];
+        for (estimate, shortest, expected) in table {
+            let found = ends_not_before(&estimate, shortest);
+            assert_eq!(found, expected, "{estimate:?} {shortest:?}");
         }
     }
 

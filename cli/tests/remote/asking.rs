@@ -110,6 +110,8 @@ fn why_tells_each_decision() {
                 reason: "`*postgres*` is on the skip list".to_owned(),
                 id: String::new(),
             }],
+            since_ms: 1_795_000_000_000,
+            searched: 1_000,
         },
         ..Answers::default()
     });
@@ -132,4 +134,22 @@ fn why_tells_each_decision() {
             "WhyRequest { about: \"\", limit: 20 }"
         ]
     );
+}
+
+#[test]
+fn why_that_finds_nothing_says_since_when_it_was_looked_for() {
+    let stub = Stub::start(Answers {
+        why: WhyResponse {
+            intakes: Vec::new(),
+            since_ms: 1_795_442_400_000,
+            searched: 1_000,
+        },
+        ..Answers::default()
+    });
+    let since = "othing was received about `immich` since 2026-11-23 14:00 UTC, among 1000 decisions";
+    let said = bowline(&stub, &["why", "immich"]).answer();
+    assert!(said.starts_with(&format!("N{since}.")), "{said}");
+    let said = bowline(&stub, &["why", "immich", "--output", "json"]);
+    assert_eq!((said.code, said.out.as_str()), (Some(0), "[]\n"));
+    assert_eq!(said.err, format!("bowline: n{since}\n"));
 }

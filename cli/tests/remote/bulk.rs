@@ -2,7 +2,7 @@ use tonic::Status;
 use wire::v1::{LimitsView, PauseView, UpgradeResponse};
 
 use crate::stub::{Answers, Stub, Watched, event, view_with_facts};
-use crate::{bowline, bowline_with_input};
+use crate::{bowline, bowline_with_input, program};
 
 const ID: &str = "1f3a9c0211223344";
 
@@ -36,6 +36,11 @@ fn one_request_is_answered_with_what_became_of_it() {
             answered("skipped", "on the skip list", ""),
             3,
             "skipped: on the skip list\n",
+        ),
+        (
+            answered("spooled", "NATS is away", ""),
+            0,
+            "spooled: NATS is away\n",
         ),
     ];
     let stub = Stub::start(Answers {
@@ -114,10 +119,49 @@ fn waiting_ends_with_the_upgrade_and_its_exit_code() {
     assert_eq!(json["upgrade"]["phase"], "rolled_back");
 }
 
+#[test]
+fn what_is_spooled_has_no_end_to_wait_for_and_says_how_to_look_for_it_later() {
+    for output in ["text", "json"] {
+        let stub = Stub::start(Answers {
+            upgrade: [answered("spooled", "NATS is away", "")].into(),
+            ..Answers::default()
+        });
+        let said = bowline(
+            &stub,
+            &["upgrade", "a/b", "1.2", "--wait", "--output", output],
+        );
+        assert_eq!(said.code, Some(1), "{said:?}");
+        assert!(said.out.contains("NATS is away"), "{said:?}");
+        assert!(
+            said.err.contains("accepted") && said.err.contains("`bowline why a/b:1.2`"),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
+fn a_wait_that_nobody_reads_is_no_success() {
+    let stub = Stub::start(Answers {
+        upgrade: [answered("accepted", "", ID)].into(),
+        ..Answers::default()
+    });
+    let (read, write) = std::io::pipe().unwrap();
+    drop(read);
+    let said: crate::Said = program(&["upgrade", "a/b", "1.2", "--wait"])
+        .env("BOWLINE_SERVER", stub.url())
+        .stdout(write)
+        .output()
+        .unwrap()
+        .into();
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.err.contains("`bowline status 1f3a9c02`"), "{said:?}");
+}
+
 fn limits() -> LimitsView {
     LimitsView {
         max: 1,
         window_seconds: 21_600,
+        shortest_seconds: Some(120),
         ..LimitsView::default()
     }
 }
@@ -131,7 +175,7 @@ fn a_file_is_sent_line_by_line_with_an_estimate_at_the_end() {
             answered("skipped", "on the skip list", ""),
         ]
         .into(),
-        limits: limits(),
+        limits: Some(limits()),
         pauses: vec![PauseView {
             scope: "all".to_owned(),
             by: "ann".to_owned(),
@@ -148,6 +192,7 @@ fn a_file_is_sent_line_by_line_with_an_estimate_at_the_end() {
         "3 sent: 2 accepted, 1 skipped.\n",
         "Estimate\n",
         "waiting   1; the last of them is let in at about",
+        "ends      the last of all not before",
         "paused    all, by ann",
     ] {
         assert!(said.out.contains(words), "{words}: {}", said.out);
@@ -163,7 +208,7 @@ fn json_of_a_file_is_one_object() {
             Err(Status::invalid_argument("no tag")),
         ]
         .into(),
-        limits: limits(),
+        limits: Some(limits()),
         ..Answers::default()
     });
     let arguments = ["upgrade", "--from-file", "-", "--output", "json"];
@@ -177,6 +222,8 @@ fn json_of_a_file_is_one_object() {
     assert_eq!(json["asked"][0]["decision"], "accepted");
     assert_eq!(json["asked"][1]["decision"], "failed");
     assert_eq!(json["estimate"]["now"], 1);
+    let end = json["estimate"]["last_ends_not_before"].as_str();
+    assert!(end > json["estimate"]["last_admitted"].as_str(), "{json}");
     assert_eq!(json["estimate"]["limits"]["max"], 1);
 }
 
@@ -219,4 +266,65 @@ fn a_file_that_breaks_off_says_where() {
         said.err
     );
     assert_eq!(stub.asked().len(), 2);
+}
+
+#[test]
+fn what_was_sent_is_told_also_when_nothing_more_is_known() {
+    let answers = || Answers {
+        upgrade: [
+            answered("spooled", "NATS is away", ""),
+            answered("accepted", "", ID),
+        ]
+        .into(),
+        limits: None,
+        ..Answers::default()
+    };
+    let file = "a/b 1\nc/d 2\n";
+    let arguments = ["upgrade", "--from-file", "-", "--output", "json"];
+    let said = bowline_with_input(&Stub::start(answers()), &arguments, file);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let json: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(json["asked"][0]["decision"], "spooled");
+    assert_eq!(json["asked"][1]["id"], ID);
+    assert_eq!(json["estimate"], serde_json::Value::Null);
+    assert!(
+        said.err.contains("everything was sent") && said.err.contains("NATS did not answer"),
+        "{said:?}"
+    );
+    let said = bowline_with_input(&Stub::start(answers()), &arguments[..3], file);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(
+        said.out.ends_with("\n2 sent: 1 spooled, 1 accepted.\n"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a_file_is_sent_to_its_end_also_when_nobody_reads_the_answers() {
+    let stub = Stub::start(Answers {
+        upgrade: [
+            answered("accepted", "", ID),
+            answered("skipped", "on the skip list", ""),
+        ]
+        .into(),
+        limits: Some(limits()),
+        ..Answers::default()
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("many");
+    std::fs::write(&file, "a/b 1\nlibrary/postgres 17\n").unwrap();
+    let (read, write) = std::io::pipe().unwrap();
+    drop(read);
+    let said: crate::Said = program(&["upgrade", "--from-file", file.to_str().unwrap()])
+        .env("BOWLINE_SERVER", stub.url())
+        .stdout(write)
+        .output()
+        .unwrap()
+        .into();
+    assert_eq!((said.code, said.err.as_str()), (Some(3), ""));
+    let sent = stub
+        .asked()
+        .into_iter()
+        .filter(|asked| asked.starts_with("UpgradeRequest"));
+    assert_eq!(sent.count(), 2);
 }

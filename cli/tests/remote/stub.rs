@@ -23,7 +23,8 @@ pub(crate) struct Watched {
     pub(crate) ends: Option<Result<(), Status>>,
 }
 
-/// What it answers. A queue gives one answer after the other; an empty one is UNIMPLEMENTED.
+/// What it answers. A queue gives one answer after the other, of `get` and `watch` the first that is
+/// about the upgrade that is asked for, or an error; an empty one is UNIMPLEMENTED.
 #[derive(Default)]
 pub(crate) struct Answers {
     pub(crate) get: VecDeque<Result<UpgradeView, Status>>,
@@ -33,7 +34,10 @@ pub(crate) struct Answers {
     pub(crate) upgrade: VecDeque<Result<UpgradeResponse, Status>>,
     pub(crate) control: VecDeque<Result<ControlResponse, Status>>,
     pub(crate) pauses: Vec<PauseView>,
-    pub(crate) limits: LimitsView,
+    /// What is odd about the next pause.
+    pub(crate) warning: String,
+    /// None is UNAVAILABLE.
+    pub(crate) limits: Option<LimitsView>,
     /// Every request that came, oldest first, as Rust writes it.
     pub(crate) asked: Vec<String>,
 }
@@ -107,6 +111,13 @@ impl Service {
         next(&mut answers.control)
     }
 
+    fn limits<T: Debug>(&self, request: Request<T>) -> Result<Response<LimitsView>, Status> {
+        let limits = self.keep(request).limits.clone();
+        limits
+            .map(Response::new)
+            .ok_or_else(|| Status::unavailable("NATS did not answer within 10s"))
+    }
+
     fn pauses(&self, what: &str, request: Request<PauseRequest>) -> Response<PausesResponse> {
         let mut answers = self.keep(request);
         if let Some(asked) = answers.asked.last_mut() {
@@ -114,13 +125,24 @@ impl Service {
         }
         Response::new(PausesResponse {
             pauses: answers.pauses.clone(),
+            warning: answers.warning.clone(),
         })
     }
 }
 
 fn next<T>(queue: &mut VecDeque<Result<T, Status>>) -> Result<Response<T>, Status> {
-    queue
-        .pop_front()
+    next_that(queue, |_| true)
+}
+
+fn next_that<T>(
+    queue: &mut VecDeque<Result<T, Status>>,
+    fits: impl Fn(&T) -> bool,
+) -> Result<Response<T>, Status> {
+    let place = queue
+        .iter()
+        .position(|answer| answer.as_ref().map_or(true, &fits));
+    place
+        .and_then(|place| queue.remove(place))
         .unwrap_or_else(|| Err(Status::unimplemented("the test has no answer for this")))
         .map(Response::new)
 }
@@ -132,7 +154,8 @@ impl StatusService for Service {
     type WatchStream = Events;
 
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<UpgradeView>, Status> {
-        next(&mut self.keep(request).get)
+        let id = request.get_ref().id_or_prefix.clone();
+        next_that(&mut self.keep(request).get, |view| view.id.starts_with(&id))
     }
 
     async fn list(&self, request: Request<ListRequest>) -> Result<Response<ListResponse>, Status> {
@@ -141,7 +164,16 @@ impl StatusService for Service {
     }
 
     async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Events>, Status> {
-        let Watched { events, ends } = next(&mut self.keep(request).watch)?.into_inner();
+        let id = request.get_ref().id_or_prefix.clone();
+        let about = |watched: &Watched| {
+            let mut upgrades = watched
+                .events
+                .iter()
+                .filter_map(|event| event.upgrade.as_ref());
+            upgrades.all(|upgrade| upgrade.id.starts_with(&id))
+        };
+        let next = next_that(&mut self.keep(request).watch, about)?;
+        let Watched { events, ends } = next.into_inner();
         let events = stream::iter(events.into_iter().map(Ok));
         Ok(Response::new(match ends {
             Some(Ok(())) => events.boxed(),
@@ -215,28 +247,31 @@ impl StatusService for Service {
         request: Request<ListPausesRequest>,
     ) -> Result<Response<PausesResponse>, Status> {
         let pauses = self.keep(request).pauses.clone();
-        Ok(Response::new(PausesResponse { pauses }))
+        Ok(Response::new(PausesResponse {
+            pauses,
+            warning: String::new(),
+        }))
     }
 
     async fn get_limits(
         &self,
         request: Request<GetLimitsRequest>,
     ) -> Result<Response<LimitsView>, Status> {
-        Ok(Response::new(self.keep(request).limits.clone()))
+        self.limits(request)
     }
 
     async fn set_limits(
         &self,
         request: Request<SetLimitsRequest>,
     ) -> Result<Response<LimitsView>, Status> {
-        Ok(Response::new(self.keep(request).limits.clone()))
+        self.limits(request)
     }
 
     async fn reset_limits(
         &self,
         request: Request<ResetLimitsRequest>,
     ) -> Result<Response<LimitsView>, Status> {
-        Ok(Response::new(self.keep(request).limits.clone()))
+        self.limits(request)
     }
 }
 

@@ -186,3 +186,110 @@ fn a_service_is_watched_until_its_reader_goes() {
         ["WatchRequest { id_or_prefix: \"\", service: \"linkwarden\", after: None }"]
     );
 }
+
+/// What was split into two, whose own ends are these.
+fn split_into(ends: [(&str, &str); 2]) -> Answers {
+    let parts = ["aaaa111122223333", "bbbb111122223333"];
+    let parent = |phase: &str, facts| {
+        let mut view = view_with_facts(ID, phase, facts);
+        view.split_into = parts.map(str::to_owned).to_vec();
+        Ok(view)
+    };
+    let mut answers = Answers {
+        get: [parent("Admitted", 1), parent("Ended(Split)", 2)].into(),
+        watch: [Ok(Watched {
+            events: vec![
+                event(1, ID, 1, "admitted", "Admitted"),
+                event(5, ID, 2, "split", "Ended(Split)"),
+            ],
+            ends: None,
+        })]
+        .into(),
+        ..Answers::default()
+    };
+    for (part, (name, phase)) in parts.into_iter().zip(ends) {
+        answers
+            .get
+            .push_back(Ok(view_with_facts(part, "Requested", 1)));
+        answers.get.push_back(Ok(view_with_facts(part, phase, 2)));
+        answers.watch.push_back(Ok(Watched {
+            events: vec![
+                event(3, part, 1, "requested", "Requested"),
+                event(9, part, 2, name, phase),
+            ],
+            ends: None,
+        }));
+    }
+    answers
+}
+
+#[test]
+fn what_is_split_has_succeeded_when_all_its_parts_have() {
+    let well = ("succeeded", "Ended(Succeeded)");
+    let table = [
+        ([well, well], Some(0)),
+        ([well, ("rolled_back", "Ended(RolledBack)")], Some(1)),
+        ([("stuck", "Stuck"), well], Some(1)),
+    ];
+    for (ends, code) in table {
+        let said = bowline(&Stub::start(split_into(ends)), &["watch", ID]);
+        assert_eq!((said.code, said.err.as_str()), (code, ""), "{said:?}");
+        assert!(said.out.contains("split into 2 upgrades"), "{}", said.out);
+        for id in ["aaaa1111", "bbbb1111"] {
+            let lines = said.out.lines().filter(|line| line.contains(id));
+            assert!(lines.count() >= 2, "{id}: {}", said.out);
+        }
+        let ended = said.out.matches("after 1 min").count();
+        assert_eq!(ended, 2, "{}", said.out);
+    }
+}
+
+#[test]
+fn json_of_a_wait_for_what_is_split_has_its_parts() {
+    let ends = [
+        ("succeeded", "Ended(Succeeded)"),
+        ("aborted", "Ended(Aborted)"),
+    ];
+    let stub = Stub::start(Answers {
+        upgrade: [Ok(wire::v1::UpgradeResponse {
+            decision: "accepted".to_owned(),
+            reason: String::new(),
+            id: ID.to_owned(),
+        })]
+        .into(),
+        ..split_into(ends)
+    });
+    let said = bowline(
+        &stub,
+        &["upgrade", "a/b", "1.2", "--wait", "--output", "json"],
+    );
+    assert_eq!((said.code, said.err.as_str()), (Some(1), ""), "{said:?}");
+    let json: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(json["upgrade"]["phase"], "split");
+    assert_eq!(json["upgrade"]["split_into"][1], "bbbb111122223333");
+    let phases = [&json["parts"][0]["phase"], &json["parts"][1]["phase"]];
+    assert_eq!(phases, ["succeeded", "aborted"]);
+}
+
+#[test]
+fn an_upgrade_whose_watch_nobody_reads_has_not_succeeded() {
+    let stub = Stub::start(Answers {
+        get: [open()].into(),
+        watch: [Ok(Watched {
+            events: vec![event(1, ID, 1, "pushed", "Pushed")],
+            ends: None,
+        })]
+        .into(),
+        ..Answers::default()
+    });
+    let (read, write) = std::io::pipe().unwrap();
+    drop(read);
+    let said: crate::Said = program(&["watch", ID])
+        .env("BOWLINE_SERVER", stub.url())
+        .stdout(write)
+        .output()
+        .unwrap()
+        .into();
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.err.contains("`bowline status 1f3a9c02`"), "{said:?}");
+}

@@ -111,14 +111,30 @@ fn a_pause_has_a_scope_and_a_reason() {
 }
 
 #[test]
+fn what_is_odd_about_a_pause_is_told_beside_the_answer() {
+    let stub = Stub::start(Answers {
+        warning: "nothing names a service `imich`".to_owned(),
+        ..Answers::default()
+    });
+    for output in ["text", "json"] {
+        let said = bowline(&stub, &["pause", "--service", "imich", "--output", output]);
+        assert_eq!(
+            (said.code, said.err.as_str()),
+            (Some(0), "bowline: nothing names a service `imich`\n"),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
 fn limits_are_shown_set_and_reset() {
     let stub = Stub::start(Answers {
-        limits: LimitsView {
+        limits: Some(LimitsView {
             max: 50,
             window_seconds: 21_600,
             overridden: true,
             ..LimitsView::default()
-        },
+        }),
         ..Answers::default()
     });
     let said = bowline(&stub, &["limits", "show"]).answer();

@@ -5,6 +5,7 @@ use job::{Body, End, Request, Source, UpgradeId};
 use tracing::Instrument as _;
 
 use crate::archive::{self, Ended};
+use crate::view;
 
 /// What became of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +58,7 @@ pub async fn accept(
                 let why = format!("upgrade {id} was opened for this request");
                 return Ok(Decision::Duplicate(id, why));
             }
-            Some(history) => (Ended::of(&history), children(&history)),
+            Some(history) => (Ended::of(&history), view::split_into(&history.entries)),
             None => match archive::summary(log, &id).await? {
                 Some(summary) => (Some(summary.end), Vec::new()),
                 None => {
@@ -104,14 +105,6 @@ fn opened_for(history: &History, request: &Request, received_ms: Option<i64>) ->
     let before = &history.state.request;
     received_ms.is_some_and(|received_ms| opened_ms >= Some(received_ms))
         && (before.source, &before.digest) == (request.source, &request.digest)
-}
-
-/// The upgrades that this one was split into; none if it was not.
-fn children(history: &History) -> Vec<String> {
-    match history.entries.last().map(|entry| &entry.fact.body) {
-        Some(Body::Split { children }) => children.clone(),
-        _ => Vec::new(),
-    }
 }
 
 /// What the newest attempt says, or what its parts say if it was split.

@@ -24,6 +24,9 @@ pub(crate) struct Summary {
     pub(crate) ended_ms: i64,
     pub(crate) requested_by: String,
     pub(crate) retry_of: String,
+    /// Summaries of earlier builds do not tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) split_into: Vec<String>,
     pub(crate) end: Ended,
 }
 
@@ -109,6 +112,7 @@ impl Summary {
             ended_ms: shown.since_ms,
             requested_by: shown.requested_by,
             retry_of: shown.retry_of,
+            split_into: view::split_into(&history.entries),
             end,
         })
     }
@@ -140,6 +144,7 @@ impl Summary {
             retry_of: self.retry_of,
             pending: String::new(),
             archived: true,
+            split_into: self.split_into,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What people ask over gRPC: each call read, answered, and nothing decided here.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ use crate::wish::{Wish, is_plausible};
 
 /// How long a question waits for a projection that is being read.
 const CATCH_UP: Duration = Duration::from_secs(10);
+/// How long an answer that is complete without it does.
+const SOON: Duration = Duration::from_secs(1);
 /// So many kept webhooks are looked at,
 const INTAKES: usize = 1_000;
 /// and so many told, unless asked otherwise.
@@ -49,6 +52,10 @@ pub(crate) struct Grpc {
     pub(crate) repository: String,
     /// The configured window.
     pub(crate) window: WindowSettings,
+    /// The services that the configuration says something about.
+    pub(crate) services: BTreeSet<String>,
+    /// The shortest health window; none if nothing is carried out.
+    pub(crate) shortest: Option<Duration>,
     /// Ends every stream.
     pub(crate) stop: CancellationToken,
 }
@@ -101,7 +108,30 @@ impl Grpc {
         }
     }
 
-    async fn in_force(&self) -> Result<Response<PausesResponse>, Status> {
+    /// What is odd about a pause: that nobody has heard of what it is of.
+    async fn warning(&self, scope: &Scope) -> String {
+        let Scope::Service { service, .. } = scope else {
+            return String::new();
+        };
+        let is_it = |state: &job::State| {
+            let planned = state.plan.as_ref().map(|plan| &plan.service);
+            planned.or(state.request.service.as_ref()) == Some(service)
+        };
+        // Half a log knows half of the services.
+        if self.services.contains(service)
+            || !self.projection.caught_up(SOON).await
+            || self.projection.any(is_it)
+        {
+            return String::new();
+        }
+        format!(
+            "no upgrade and no section [services.{service}] names a service `{service}`; it is \
+             paused all the same. A service is called as its folder in the repository is; if \
+             another was meant, run `bowline resume --service {service}`"
+        )
+    }
+
+    async fn in_force(&self, warning: String) -> Result<Response<PausesResponse>, Status> {
         let pauses = self.control.in_time(bus::pauses(self.log.as_ref())).await?;
         Ok(Response::new(PausesResponse {
             pauses: pauses
@@ -113,6 +143,7 @@ impl Grpc {
                     at_ms: pause.at_ms,
                 })
                 .collect(),
+            warning,
         }))
     }
 
@@ -127,6 +158,7 @@ impl Grpc {
             window_started_ms: window.started_ms.unwrap_or(0),
             admitted: ids(&window.admission.admitted),
             held: ids(&window.admission.held),
+            shortest_seconds: self.shortest.map(|shortest| shortest.as_secs()),
         }))
     }
 
@@ -135,6 +167,11 @@ impl Grpc {
         let admitted = bus::admit(self.log.as_ref(), &self.repository, self.window, None);
         self.control.in_time(admitted).await.map(|_admission| ())
     }
+}
+
+/// A time so long ago.
+fn before(now_ms: i64, time: Duration) -> i64 {
+    now_ms.saturating_sub(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// The span of one call.
@@ -163,6 +200,7 @@ impl StatusService for Grpc {
                 let started_ms = view::began(&known.entries);
                 UpgradeView {
                     facts: known.entries.iter().map(view::fact).collect(),
+                    split_into: view::split_into(&known.entries),
                     ..view::of(
                         &known.state,
                         started_ms,
@@ -239,9 +277,17 @@ impl StatusService for Grpc {
             Ok(limit) => limit,
         };
         let records = self.control.in_time(self.log.intakes(INTAKES)).await?;
-        let intakes = records
+        let kept: Vec<Kept> = records
             .iter()
-            .filter_map(|record| serde_json::from_slice::<Kept>(record).ok())
+            .filter_map(|record| serde_json::from_slice(record).ok())
+            .collect();
+        let all_since_ms = before(self.log.now_ms(), self.log.settings().intake_age);
+        let since_ms = match kept.last() {
+            Some(oldest) if records.len() == INTAKES => oldest.at_ms,
+            _ => all_since_ms,
+        };
+        let intakes = kept
+            .into_iter()
             .filter(|kept| {
                 let id = kept.upgrade.as_deref().unwrap_or_default();
                 kept.image.contains(&asked.about) || id.starts_with(&asked.about)
@@ -256,7 +302,11 @@ impl StatusService for Grpc {
                 id: kept.upgrade.unwrap_or_default(),
             })
             .collect();
-        Ok(Response::new(WhyResponse { intakes }))
+        Ok(Response::new(WhyResponse {
+            intakes,
+            since_ms,
+            searched: u32::try_from(records.len()).unwrap_or(u32::MAX),
+        }))
     }
 
     async fn upgrade(
@@ -345,7 +395,8 @@ impl StatusService for Grpc {
         let put = bus::pause(self.log.as_ref(), &pause);
         self.control.in_time(put).await?;
         tracing::info!(scope = %pause.scope, "{pause}");
-        self.in_force().await
+        let warning = self.warning(&pause.scope).await;
+        self.in_force(warning).await
     }
 
     async fn resume(
@@ -367,14 +418,14 @@ impl StatusService for Grpc {
             )));
         }
         tracing::info!(%scope, by = name(&asked.by), "resumed");
-        self.in_force().await
+        self.in_force(String::new()).await
     }
 
     async fn list_pauses(
         &self,
         _request: Request<ListPausesRequest>,
     ) -> Result<Response<PausesResponse>, Status> {
-        self.in_force().await
+        self.in_force(String::new()).await
     }
 
     async fn get_limits(

@@ -99,6 +99,8 @@ pub async fn run(
         },
         repository: settings.repository.name.clone(),
         window,
+        services: settings.services.keys().cloned().collect(),
+        shortest: shortest_window(settings),
         stop: stop.clone(),
     });
     let admission: Arc<dyn bus::Work> = Arc::new(Admission::new(Arc::clone(&log), window));
@@ -202,6 +204,14 @@ async fn listen(address: std::net::SocketAddr, key: &str) -> anyhow::Result<TcpL
     TcpListener::bind(address).await.with_context(|| {
         format!("failed to listen on {address} ({key}); is another ingest running there?")
     })
+}
+
+/// No upgrade succeeds without having been healthy for so long; none if nothing is carried out.
+fn shortest_window(settings: &Settings) -> Option<Duration> {
+    let verify = &settings.verify;
+    settings
+        .carries_out()
+        .then(|| verify.safe.min(verify.caution).min(verify.unknown))
 }
 
 fn filter(settings: &Settings) -> filter::Filter {

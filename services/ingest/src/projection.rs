@@ -184,6 +184,12 @@ impl Projection {
         states.filter(|state| fits(state)).cloned().collect()
     }
 
+    /// Whether there is an upgrade that fits.
+    pub(crate) fn any(&self, fits: impl Fn(&State) -> bool) -> bool {
+        let all = self.all();
+        all.upgrades.values().any(|known| fits(&known.state))
+    }
+
     /// Forgets an upgrade whose facts are gone.
     pub(crate) fn forget(&self, id: &UpgradeId) {
         let mut all = self.all();

@@ -1,7 +1,7 @@
 //! An upgrade as people see it. Pure: a state and the pauses in force become a view.
 
 use bus::{Entry, Pause};
-use job::{Command, Pending, Phase, Source, State};
+use job::{Body, Command, Pending, Phase, Source, State};
 use wire::v1::{FactView, UpgradeView};
 
 /// An upgrade without its facts.
@@ -33,6 +33,15 @@ pub(crate) fn of(state: &State, started_ms: i64, pauses: &[Pause]) -> UpgradeVie
             None => String::new(),
         },
         archived: false,
+        split_into: Vec::new(),
+    }
+}
+
+/// The upgrades that one with these facts was split into; none if it was not.
+pub(crate) fn split_into(entries: &[Entry]) -> Vec<String> {
+    match entries.last().map(|entry| &entry.fact.body) {
+        Some(Body::Split { children }) => children.clone(),
+        _ => Vec::new(),
     }
 }
 

@@ -823,6 +823,13 @@ pub struct WhyRequest {
 pub struct WhyResponse {
     #[prost(message, repeated, tag = "1")]
     pub intakes: ::prost::alloc::vec::Vec<Intake>,
+    /// Only what came at or after this was looked at, in milliseconds since the Unix epoch: older
+    /// decisions are not kept, or are beyond the newest ones that are looked at.
+    #[prost(int64, tag = "2")]
+    pub since_ms: i64,
+    /// So many decisions were looked at.
+    #[prost(uint32, tag = "3")]
+    pub searched: u32,
 }
 /// One webhook or request and what was decided about it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -858,7 +865,8 @@ pub struct UpgradeRequest {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct UpgradeResponse {
-    /// What became of the request, in one word.
+    /// What became of the request, in one word: `accepted`, `duplicate`, `refused`, `skipped`, or
+    /// `spooled` while NATS is away: it is on ingest's disk, and goes on by itself.
     #[prost(string, tag = "1")]
     pub decision: ::prost::alloc::string::String,
     /// Why, in a sentence for people.
@@ -917,6 +925,9 @@ pub struct PausesResponse {
     /// Every pause that is in force.
     #[prost(message, repeated, tag = "1")]
     pub pauses: ::prost::alloc::vec::Vec<PauseView>,
+    /// What is odd about the one that was just set, in a sentence for people; empty if nothing is.
+    #[prost(string, tag = "2")]
+    pub warning: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PauseView {
@@ -973,6 +984,11 @@ pub struct LimitsView {
     /// Upgrades that wait for one, in order.
     #[prost(string, repeated, tag = "6")]
     pub held: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// No upgrade that is carried out succeeds sooner after its admission: the shortest configured
+    /// health window. Backup, CI and further steps come on top. Unset if nothing is carried out,
+    /// because the mode is `observe`.
+    #[prost(uint64, optional, tag = "7")]
+    pub shortest_seconds: ::core::option::Option<u64>,
 }
 /// One upgrade as people see it.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1034,6 +1050,9 @@ pub struct UpgradeView {
     /// It is over for long: its facts are gone, and this is told from its summary.
     #[prost(bool, tag = "20")]
     pub archived: bool,
+    /// The upgrades that it was split into, one for each service; empty if it was not, and in lists.
+    #[prost(string, repeated, tag = "21")]
+    pub split_into: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// One fact as people see it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1067,7 +1086,7 @@ pub mod status_client {
     /// Answered by every replica of ingest. What is read comes from its own projection of the log; what
     /// is asked for is judged against the log itself, and an illegal wish is FAILED_PRECONDITION with
     /// nothing appended. Wherever an id is asked for, the beginning of one is enough: NOT_FOUND if none
-    /// fits, INVALID_ARGUMENT if several do.
+    /// fits, INVALID_ARGUMENT if several do. An archived upgrade is only found by its whole id.
     #[derive(Debug, Clone)]
     pub struct StatusClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -1599,7 +1618,7 @@ pub mod status_server {
     /// Answered by every replica of ingest. What is read comes from its own projection of the log; what
     /// is asked for is judged against the log itself, and an illegal wish is FAILED_PRECONDITION with
     /// nothing appended. Wherever an id is asked for, the beginning of one is enough: NOT_FOUND if none
-    /// fits, INVALID_ARGUMENT if several do.
+    /// fits, INVALID_ARGUMENT if several do. An archived upgrade is only found by its whole id.
     #[derive(Debug)]
     pub struct StatusServer<T> {
         inner: Arc<T>,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use job::{Body, Level, Phase, UpgradeId};
+use runtime::settings::Mode;
 use tonic::Code;
 use wire::v1::{
     GetLimitsRequest, GetRequest, LimitsView, ListPausesRequest, PauseRequest, ResetLimitsRequest,
@@ -152,6 +153,77 @@ async fn limits_that_make_no_sense_are_refused() -> anyhow::Result<()> {
     };
     let set = grpc.set_limits(max).await?.into_inner();
     assert_eq!((set.max, set.window_seconds), (0, 60));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_pause_of_a_service_that_nobody_has_heard_of_is_set_with_a_warning() -> anyhow::Result<()>
+{
+    let ingest = Ingest::with(|settings| {
+        let service = runtime::settings::Service::default();
+        settings.services.insert("configured".to_owned(), service);
+    })
+    .await?;
+    let mut grpc = ingest.grpc().await?;
+    let id = ingest.opened("docker.io/a/b", "1.0.1").await?;
+    let planned = Body::Planned(plan(Level::Safe, "patch bump", &["1.0.1"]));
+    ingest.tell(&id, [planned]).await?;
+    let mut warned = async |service: &str| -> anyhow::Result<bool> {
+        let request = PauseRequest {
+            service: service.to_owned(),
+            by: by(),
+            ..PauseRequest::default()
+        };
+        let answer = grpc.pause(request).await?.into_inner();
+        let scope = format!("service {service}");
+        ensure!(
+            service.is_empty() || answer.pauses.iter().any(|pause| pause.scope == scope),
+            "{answer:?}"
+        );
+        let warning = answer.warning;
+        ensure!(
+            warning.is_empty()
+                || warning.contains(&format!("`bowline resume --service {service}`")),
+            "{warning}"
+        );
+        Ok(!warning.is_empty())
+    };
+    // This replica may have to read of the plan first.
+    eventually(async || {
+        let request = GetRequest {
+            id_or_prefix: id.to_string(),
+        };
+        let view = ingest.grpc().await?.get(request).await?.into_inner();
+        ensure!(view.service == "app", "{view:?}");
+        Ok(())
+    })
+    .await?;
+    for (service, expected) in [
+        ("app", false),
+        ("configured", false),
+        ("ap", true),
+        ("", false),
+    ] {
+        assert_eq!(warned(service).await?, expected, "`{service}`");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_shortest_health_window_is_told_where_anything_is_carried_out() -> anyhow::Result<()> {
+    for (mode, expected) in [(Mode::Auto, Some(90)), (Mode::Observe, None)] {
+        let ingest = Ingest::with(|settings| {
+            settings.mode = mode;
+            settings.verify.safe = Duration::from_secs(120);
+            settings.verify.unknown = Duration::from_secs(90);
+        })
+        .await?;
+        assert_eq!(
+            limits(&ingest).await?.shortest_seconds,
+            expected,
+            "{mode:?}"
+        );
+    }
     Ok(())
 }
 

@@ -362,3 +362,38 @@ async fn what_became_of_a_webhook_is_told() -> anyhow::Result<()> {
     assert!(!distinct.is_empty());
     Ok(())
 }
+
+#[tokio::test]
+async fn why_says_since_when_it_has_looked() -> anyhow::Result<()> {
+    let ingest = Ingest::start().await?;
+    let looked = async || -> anyhow::Result<(i64, u32)> {
+        let about = "docker.io/a/b".to_owned();
+        let mut grpc = ingest.grpc().await?;
+        let answer = grpc.why(WhyRequest { about, limit: 0 }).await?.into_inner();
+        ensure!(answer.intakes.is_empty(), "{answer:?}");
+        Ok((answer.since_ms, answer.searched))
+    };
+    let kept = async |at_ms: i64| {
+        let record = serde_json::json!({
+            "at_ms": at_ms, "image": "docker.io/c/d:1.0.0", "status": "new",
+            "decision": "skipped", "reason": "", "upgrade": null,
+        });
+        ingest.log.intake(record.to_string().as_bytes()).await
+    };
+    for at_ms in 1..=2 {
+        kept(at_ms).await?;
+    }
+    // All that is kept, which is what came within the last month.
+    let month = i64::try_from(ingest.log.settings().intake_age.as_millis())?;
+    let from = ingest.log.now_ms() - month;
+    let (since_ms, searched) = looked().await?;
+    assert_eq!(searched, 2);
+    let until = ingest.log.now_ms() - month;
+    assert!((from..=until).contains(&since_ms), "{since_ms}");
+    // More than are looked at: since the oldest of these.
+    for at_ms in 3..=1_002 {
+        kept(at_ms).await?;
+    }
+    assert_eq!(looked().await?, (3, 1_000));
+    Ok(())
+}

@@ -347,7 +347,11 @@ async fn an_archived_upgrade_is_told_and_still_decides() -> anyhow::Result<()> {
     .await?;
     let mut grpc = ingest.grpc().await?;
     let mut ids = BTreeMap::new();
-    for (image, tag) in [("docker.io/a/b", "1.0.1"), ("docker.io/c/d", "1.0.1")] {
+    for (image, tag) in [
+        ("docker.io/a/b", "1.0.1"),
+        ("docker.io/c/d", "1.0.1"),
+        ("docker.io/e/f", "1.0.1"),
+    ] {
         let id = ingest.opened(image, tag).await?;
         ids.insert(image, id);
     }
@@ -362,10 +366,17 @@ async fn an_archived_upgrade_is_told_and_still_decides() -> anyhow::Result<()> {
     ingest
         .tell(open, [Body::Stuck("not applied".to_owned())])
         .await?;
+    let split = &ids["docker.io/e/f"];
+    let children = ["x", "y"].map(|service| UpgradeId::child(split.as_str(), service, 1));
+    let children = children.map(|id| id.to_string()).to_vec();
+    let parts = children.clone();
+    ingest.tell(split, [Body::Split { children }]).await?;
     let before = view(&ingest, cancelled).await?;
+    assert_eq!(view(&ingest, split).await?.split_into, parts);
     ingest.clock.on(Duration::from_secs(25 * 3_600))?;
     eventually(async || {
         ensure!(view(&ingest, cancelled).await?.archived);
+        ensure!(view(&ingest, split).await?.archived);
         Ok(())
     })
     .await?;
@@ -387,6 +398,7 @@ async fn an_archived_upgrade_is_told_and_still_decides() -> anyhow::Result<()> {
     ingest.go().await?;
     let mut grpc = ingest.grpc().await?;
     assert_eq!(view(&ingest, cancelled).await?, same);
+    assert_eq!(view(&ingest, split).await?.split_into, parts);
     let again = ingest
         .post(&native("docker.io/a/b", "1.0.1", "new"))
         .await?;
