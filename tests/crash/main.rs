@@ -59,8 +59,9 @@ async fn an_executor_killed_between_push_and_pushed_adopts_its_commit() {
         let id = lab.upgrade(PHPIPAM.0, PHPIPAM.1).await?;
         lab.until("the push lands", || lab.commits().len() == 1, LIMIT)
             .await?;
-        let view = lab.view(&id).await?;
-        assert_eq!(view.phase, "Pushing", "the push was not answered yet");
+        let pushing = |view: &View| view.phase == "Pushing";
+        lab.wait(&id, "has no answer to its push", pushing, LIMIT)
+            .await?;
 
         lab.kill9("executor")?;
         lab.git.remove_hook("post-receive");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use bowline_tests::{LIMIT, in_changing_lab, in_lab};
 use job::UpgradeId;
-use testkit::lab::{Lab, Options, SERVICES};
+use testkit::lab::{Lab, Options, SERVICES, View};
 
 const EBOOKS: (&str, &str) = ("ghcr.io/advplyr/audiobookshelf", "2.33.1");
 const SECOND: Duration = Duration::from_secs(1);
@@ -113,8 +113,9 @@ async fn an_executor_finishes_its_undo() {
         let id = lab.upgrade(EBOOKS.0, EBOOKS.1).await?;
         lab.until("the revert lands", || lab.commits().len() == 2, LIMIT)
             .await?;
-        let view = lab.view(&id).await?;
-        assert_eq!(view.phase, "Reverting", "the push was not answered yet");
+        let reverting = |view: &View| view.phase == "Reverting";
+        lab.wait(&id, "has no answer to its push", reverting, LIMIT)
+            .await?;
         lab.ask_to_stop("executor")?;
         std::fs::write(&gate, "")?;
         stops(lab, "executor").await?;
