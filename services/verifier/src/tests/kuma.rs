@@ -4,6 +4,8 @@ use std::time::Duration;
 use job::MonitorState;
 use runtime::Secret;
 use testkit::kuma::{Kuma as Stub, State};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::net::TcpListener;
 
 use super::stage::TIMEOUT;
 use crate::ports::{Monitoring as _, Reading, Source, Unknown};
@@ -103,14 +105,57 @@ async fn the_fallback_is_metrics_if_there_is_a_page_and_a_key() {
     let kuma = client(&stub, None, both);
     let page = kuma.read().await.unwrap();
     assert_eq!((page.monitors[0].source, page.all), (Source::Page, false));
-    // The page is not shown the key.
-    assert_eq!(stub.key_requests(), 0);
     let metrics = kuma.fallback().await.unwrap().unwrap();
     let read = (metrics.monitors[0].source, metrics.all);
     assert_eq!(read, (Source::Metrics, true));
     for key in [None, Some(stub.key())] {
         let kuma = client(&stub, key, |_| ());
         assert_eq!(kuma.fallback().await, None, "{key:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_status_page_is_not_shown_the_key() {
+    crate::choose_cryptography();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = KumaAddress {
+        url: format!("http://{}", listener.local_addr().unwrap()),
+        status_page: Some("home".to_owned()),
+        api_key: Some(Secret::new("uk1_key")),
+        poll: Duration::ZERO,
+        timeout: TIMEOUT,
+    };
+    let kuma = Kuma::new(address, Arc::new(|| 5)).unwrap();
+    for (path, shown) in [("/api/status-page/home", false), ("/metrics", true)] {
+        let asked = async {
+            if shown {
+                kuma.fallback().await.unwrap()
+            } else {
+                kuma.read().await
+            }
+        };
+        let heard = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut lines = BufReader::new(stream).lines();
+            let mut request = Vec::new();
+            while let Some(line) = lines.next_line().await.unwrap() {
+                if line.is_empty() {
+                    break;
+                }
+                request.push(line.to_lowercase());
+            }
+            request
+        };
+        let (read, request) = futures::join!(asked, heard);
+        assert!(read.is_err());
+        assert!(
+            request[0].starts_with(&format!("get {path} ")),
+            "{request:?}"
+        );
+        let key = request
+            .iter()
+            .any(|line| line.starts_with("authorization:"));
+        assert_eq!(key, shown, "{request:?}");
     }
 }
 
