@@ -2,9 +2,15 @@
 
 mod dashboards;
 mod deployed;
+mod door;
 mod facts;
+mod nkeys;
 mod pages;
 mod permissions;
 mod pod;
+mod rbac;
 mod rendered;
 mod run;
+mod samples;
+mod secrets;
+mod source;

@@ -13,7 +13,7 @@ use job::{
     UpgradeId, Windows,
 };
 
-use crate::deployed::{Deployed, UNANSWERED};
+use crate::deployed::{Deployed, brief};
 
 fn request() -> Body {
     Body::Requested(Request {
@@ -225,16 +225,9 @@ async fn the_records_beside_the_log_have_their_writers() -> anyhow::Result<()> {
         analyzer.set_up().await.is_err(),
         "the analyzer made streams"
     );
-    let stranger = JetStream::connect(&deployed.server.url(), brief_settings()).await?;
+    let stranger = JetStream::connect(&deployed.server.url(), brief()).await?;
     ensure!(stranger.check().await.is_err(), "a stranger reads the log");
     Ok(())
-}
-
-fn brief_settings() -> bus::Settings {
-    bus::Settings {
-        publish_timeout: UNANSWERED,
-        ..bus::Settings::new("bowline")
-    }
 }
 
 #[tokio::test]

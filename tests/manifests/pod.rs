@@ -10,6 +10,7 @@ use anyhow::{Context as _, bail};
 use serde_json::Value;
 
 use crate::rendered::Rendered;
+use crate::source::{list, text};
 
 /// What a container is started with.
 pub(crate) struct Pod {
@@ -154,15 +155,4 @@ fn files(rendered: &Rendered, volume: &Value) -> anyhow::Result<BTreeMap<String,
         }
     }
     Ok(found)
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
-}
-
-fn text(value: &Value) -> anyhow::Result<String> {
-    value
-        .as_str()
-        .map(str::to_owned)
-        .with_context(|| format!("{value} is no text"))
 }

@@ -25,6 +25,11 @@ impl Rendered {
         Ok(Rendered(objects))
     }
 
+    /// All objects.
+    pub(crate) fn objects(&self) -> &[Value] {
+        &self.0
+    }
+
     /// The objects of a kind.
     pub(crate) fn all<'a, 'k>(
         &'a self,

@@ -1,42 +1,37 @@
 //! The overlay `single`, run as processes: our real programs with the commands, arguments, variables
 //! and files that the manifests give them, on the shipped NATS configuration.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use bowline_tests::LIMIT;
-use bus::{JetStream, Log as _, Settings};
+use bus::Log as _;
 use job::UpgradeId;
-use serde_json::Value;
 use tempfile::TempDir;
 use testkit::kubernetes::Behaviour;
 use testkit::lab::{Lab, Options, Protocol, SERVICES};
 use testkit::nats::NatsServer;
 use tokio::time::{Instant, sleep};
 
-use crate::deployed::make_keys;
+use crate::deployed::Keys;
+use crate::door::Door;
 use crate::pod::{Mapping, Pod};
+use crate::rbac::grants;
 use crate::rendered::Rendered;
 
 const EBOOKS: (&str, &str) = ("ghcr.io/advplyr/audiobookshelf", "2.33.1");
 const LINKWARDEN: (&str, &str) = ("ghcr.io/linkwarden/linkwarden", "v2.9.2");
+/// In the order in which they are started.
+const PODS: [(&str, &str); 5] = [
+    ("Job", "set-up"),
+    ("StatefulSet", "ingest"),
+    ("Deployment", "analyzer"),
+    ("Deployment", "executor"),
+    ("Deployment", "verifier"),
+];
 /// The last part of a lab's webhook path stands after this.
 const WEBHOOK: &str = "/webhook/";
-/// Whatever any of our programs might ask of the cluster.
-const VERBS: [&str; 7] = [
-    "get", "list", "watch", "create", "update", "patch", "delete",
-];
-const PLURALS: [&str; 8] = [
-    "pods",
-    "nodes",
-    "deployments",
-    "statefulsets",
-    "daemonsets",
-    "jobs",
-    "cronjobs",
-    "secrets",
-];
-
 /// Where the lab is instead of what the configuration names.
 fn mapping(lab: &Lab) -> anyhow::Result<Mapping> {
     let grpc = lab.grpc_url();
@@ -91,7 +86,6 @@ fn variables(lab: &Lab) -> anyhow::Result<Vec<(&'static str, String)>> {
     let mut found = vec![
         ("BOWLINE_REPOSITORY__USER", lab.git.user().to_owned()),
         ("BOWLINE_GITHUB__URL", lab.github.url()),
-        ("BOWLINE_KUBERNETES__URL", lab.cluster.url()),
         ("BOWLINE_SERVICES__PHPIPAM", backed_up("phpipam", "mysql")?),
         (
             "BOWLINE_SERVICES__LINKWARDEN",
@@ -103,20 +97,20 @@ fn variables(lab: &Lab) -> anyhow::Result<Vec<(&'static str, String)>> {
     Ok(found)
 }
 
-/// A key of a Secret, as the person who installs it would fill it.
-fn secret(lab: &Lab, keys: &TempDir, name: &str, key: &str) -> Option<String> {
-    let value = match key {
-        "nats-nkey-seed" => {
-            let user = name.strip_prefix("bowline-")?;
-            std::fs::read_to_string(keys.path().join(format!("{user}.seed"))).ok()?
+/// A key of a Secret, as the person who installs it would fill it; none if nobody would.
+fn secret(lab: &Lab, keys: &Keys, name: &str, key: &str) -> Option<String> {
+    let service = name.strip_prefix("bowline-")?;
+    let value = match (service, key) {
+        (user, "nats-nkey-seed") => keys.seed(user).ok()?,
+        ("analyzer" | "executor", "repository-token") => lab.git.token().to_owned(),
+        ("ingest", "webhook") => lab.webhook_url().rsplit_once(WEBHOOK)?.1.to_owned(),
+        ("ingest", "slack-webhook-url") => lab.slack.url(),
+        ("analyzer", "github-token") => lab.github.token().to_owned(),
+        ("verifier", "ci-token") => lab.woodpecker.token().to_owned(),
+        ("verifier", "kuma-api-key") => lab.kuma.key().to_owned(),
+        (service, "otlp-headers") if SERVICES.contains(&service) => {
+            "x-scope-orgid=manifests".to_owned()
         }
-        "repository-token" => lab.git.token().to_owned(),
-        "webhook" => lab.webhook_url().rsplit_once(WEBHOOK)?.1.to_owned(),
-        "github-token" => lab.github.token().to_owned(),
-        "ci-token" => lab.woodpecker.token().to_owned(),
-        "slack-webhook-url" => lab.slack.url(),
-        "kuma-api-key" => lab.kuma.key().to_owned(),
-        "otlp-headers" => "x-scope-orgid=manifests".to_owned(),
         _ => return None,
     };
     Some(value)
@@ -138,34 +132,17 @@ fn with_all_sections(text: &str) -> String {
     lines.join("\n")
 }
 
-/// The cluster refuses what no role of the manifests grants.
-fn enforce_roles(rendered: &Rendered, lab: &Lab) {
-    let mut granted = Vec::new();
-    for rule in rendered
-        .all("ClusterRole")
-        .flat_map(|role| role["rules"].as_array())
-        .flatten()
-    {
-        for plural in words(&rule["resources"]) {
-            granted.extend(words(&rule["verbs"]).map(|verb| (verb, plural)));
-        }
+/// For each service the Kubernetes API as its service account meets it.
+async fn doors(rendered: &Rendered, lab: &Lab) -> anyhow::Result<BTreeMap<&'static str, Door>> {
+    let mut doors = BTreeMap::new();
+    for (kind, name) in PODS {
+        let account = &rendered.one(kind, name)?["spec"]["template"]["spec"]["serviceAccountName"];
+        let account = account.as_str().context("a service account")?;
+        let granted = grants(rendered.objects(), account)?;
+        let door = Door::open(account, granted, lab.cluster.url()).await?;
+        doors.insert(name, door);
     }
-    for verb in VERBS {
-        for plural in PLURALS
-            .iter()
-            .filter(|plural| !granted.contains(&(verb, plural)))
-        {
-            lab.cluster.forbid(verb, plural);
-        }
-    }
-}
-
-fn words(value: &Value) -> impl Iterator<Item = &str> {
-    value
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
+    Ok(doors)
 }
 
 /// The NATS server of the manifests.
@@ -180,7 +157,12 @@ async fn nats(rendered: &Rendered, environment: &[(String, String)]) -> anyhow::
 }
 
 /// Starts the pods, each after the other as they become ready.
-async fn start(lab: &Lab, rendered: &mut Rendered, keys: &TempDir) -> anyhow::Result<Vec<Pod>> {
+async fn start(
+    lab: &Lab,
+    rendered: &mut Rendered,
+    keys: &Keys,
+    doors: &BTreeMap<&str, Door>,
+) -> anyhow::Result<Vec<Pod>> {
     rendered.change_files(with_all_sections);
     let (mapping, variables) = (mapping(lab)?, variables(lab)?);
     let shown = rendered.text("bowline.toml").context("the configuration")?;
@@ -191,13 +173,7 @@ async fn start(lab: &Lab, rendered: &mut Rendered, keys: &TempDir) -> anyhow::Re
         );
     }
     let mut pods = Vec::new();
-    for (kind, name) in [
-        ("Job", "set-up"),
-        ("StatefulSet", "ingest"),
-        ("Deployment", "analyzer"),
-        ("Deployment", "executor"),
-        ("Deployment", "verifier"),
-    ] {
+    for (kind, name) in PODS {
         let pod = Pod::of(rendered, kind, name)?;
         let mut mapping = mapping.clone();
         if let Some(health) = lab.health(name) {
@@ -206,6 +182,9 @@ async fn start(lab: &Lab, rendered: &mut Rendered, keys: &TempDir) -> anyhow::Re
         let root = lab.folder().join("pods").join(name);
         let mut command = pod.command(&root, &mapping, |of, key| secret(lab, keys, of, key))?;
         command.envs(variables.iter().map(|(name, value)| (name, value)));
+        if let Some(door) = doors.get(name) {
+            command.env("BOWLINE_KUBERNETES__URL", &door.url);
+        }
         lab.spawn_command(name, &mut command)?;
         if kind == "Job" {
             let said = || std::fs::read_to_string(lab.log_path(name)).unwrap_or_default();
@@ -271,13 +250,8 @@ async fn people_step_in(lab: &Lab) -> anyhow::Result<()> {
 }
 
 /// Waits until the janitor has put an upgrade away.
-async fn is_archived(lab: &Lab, keys: &TempDir, id: &str) -> anyhow::Result<()> {
-    let seed = std::fs::read_to_string(keys.path().join("set-up.seed"))?;
-    let settings = Settings {
-        nkey_seed: Some(seed.trim().to_owned()),
-        ..Settings::new("bowline")
-    };
-    let log = JetStream::connect(&lab.nats.url(), settings).await?;
+async fn is_archived(lab: &Lab, keys: &Keys, id: &str) -> anyhow::Result<()> {
+    let log = keys.log_in(&lab.nats, "set-up").await?;
     let id = UpgradeId::parse(id)?;
     let deadline = Instant::now() + LIMIT;
     while log.archived(&id).await?.is_none() || log.read(&id).await?.is_some() {
@@ -287,7 +261,7 @@ async fn is_archived(lab: &Lab, keys: &TempDir, id: &str) -> anyhow::Result<()> 
     Ok(())
 }
 
-async fn works(lab: &Lab, keys: &TempDir) -> anyhow::Result<()> {
+async fn works(lab: &Lab, keys: &Keys) -> anyhow::Result<()> {
     let good = lab.upgrade("phpipam/phpipam-www", "v1.7.4").await?;
     lab.ended(&good, "Succeeded", LIMIT).await?;
     ensure!(
@@ -311,7 +285,7 @@ async fn works(lab: &Lab, keys: &TempDir) -> anyhow::Result<()> {
 #[ignore = "needs kubectl: cargo xtask full"]
 async fn the_manifests_upgrade_undo_and_listen_with_the_rights_they_give() -> anyhow::Result<()> {
     let mut rendered = Rendered::overlay("single")?;
-    let (keys, environment) = make_keys()?;
+    let keys = Keys::make()?;
     let options = Options {
         without: SERVICES.to_vec(),
         telemetry: Some(Protocol::Grpc),
@@ -319,9 +293,9 @@ async fn the_manifests_upgrade_undo_and_listen_with_the_rights_they_give() -> an
         ..Options::default()
     };
     let mut lab = Lab::start(options).await?;
-    lab.nats = nats(&rendered, &environment).await?;
-    enforce_roles(&rendered, &lab);
-    let pods = start(&lab, &mut rendered, &keys).await?;
+    lab.nats = nats(&rendered, &keys.environment).await?;
+    let doors = doors(&rendered, &lab).await?;
+    let pods = start(&lab, &mut rendered, &keys, &doors).await?;
     let outcome = match are_ready(&lab, &pods).await {
         Ok(()) => works(&lab, &keys).await,
         failed => failed,
@@ -332,15 +306,14 @@ async fn the_manifests_upgrade_undo_and_listen_with_the_rights_they_give() -> an
         .filter(|line| line.contains("Violation"))
         .collect();
     ensure!(refused.is_empty(), "NATS refused {refused:#?}\n{outcome:?}");
-    for service in SERVICES {
-        let said = std::fs::read_to_string(lab.log_path(service))?;
-        let refused = said
-            .lines()
-            .find(|line| line.contains(" cannot ") && line.contains("resource"));
+    for (service, door) in &doors {
+        let refused = door.refused();
         ensure!(
-            refused.is_none(),
-            "the cluster refused {service}: {refused:?}"
+            refused.is_empty(),
+            "the cluster refused {service}: {refused:#?}\n{outcome:?}"
         );
+        let asks = ["executor", "verifier"].contains(service);
+        ensure!((door.asked() > 0) == asks, "{service}: {}", door.asked());
     }
     outcome.map_err(|error| anyhow::anyhow!("{error:#}\n{}", lab.logs()))?;
     ensure!(!lab.otlp.spans().is_empty(), "no trace was sent");
