@@ -400,7 +400,8 @@ mod tests {
             }),
         ];
         let mut found = BTreeSet::new();
-        for value in values {
+        let config = crate::config::check::Json::sample().map(serde_json::to_value);
+        for value in values.into_iter().chain(config) {
             keys(&value.expect("JSON"), &mut found);
         }
         let missing: Vec<&String> = found

@@ -2,6 +2,7 @@
 
 mod asked;
 mod bulk;
+mod config;
 mod control;
 mod failure;
 mod json;
@@ -51,6 +52,9 @@ enum Command {
     Plan(plan::Args),
     /// Runs everything: the four services, and a nats-server of their own unless one is named.
     Up(up::UpArgs),
+    /// Writes a first configuration, or tells whether one is right.
+    #[command(subcommand)]
+    Config(config::Command),
     /// Makes what Bowline needs in NATS, or adapts it: streams, buckets and consumers.
     SetUp(set_up::Args),
     /// Makes an nkey for each service: the seeds as files, the public keys for the server.
@@ -112,6 +116,7 @@ async fn run(cli: Cli) -> Outcome {
     match cli.command {
         Command::Plan(args) => Box::pin(plan::run(args, out)).await,
         Command::Up(args) => Ok(up::run(args).await?),
+        Command::Config(command) => config::run(command, out),
         Command::SetUp(args) => set_up::run(args, out).await,
         Command::NatsKeys(args) => nats_keys::run(&args, out),
         Command::List(args) => list::run(args, server, out).await,

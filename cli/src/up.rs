@@ -41,15 +41,8 @@ pub(crate) struct UpArgs {
     #[arg(long, value_name = "PATH")]
     config: Option<PathBuf>,
     /// One setting, such as rate.window=1h; goes before all else.
-    #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = crate::config::setting)]
     set: Vec<(String, String)>,
-}
-
-fn setting(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("KEY=VALUE is needed".to_owned()),
-    }
 }
 
 /// Runs until a signal or a failure, on threads of its own: the command line has but one.

@@ -1,7 +1,6 @@
 //! What `bowline up` says of itself when it starts.
 
 use runtime::Settings;
-use runtime::settings::Mode;
 
 use super::keep::Place;
 
@@ -22,10 +21,7 @@ pub(super) fn text(settings: &Settings, own: Option<&Place>) -> String {
         Some(address) => format!("http://{address}/readyz"),
         None => "not served (health.listen)".to_owned(),
     };
-    let mode = match settings.mode {
-        Mode::Auto => "auto: upgrades are carried out",
-        Mode::Observe => "observe: upgrades are planned, and nothing is touched",
-    };
+    let mode = crate::config::mode(settings);
     format!(
         "Bowline watches over {repository}, branch {branch}\n  \
            mode         {mode}\n  \
@@ -45,6 +41,7 @@ pub(super) fn text(settings: &Settings, own: Option<&Place>) -> String {
 #[cfg(test)]
 mod tests {
     use runtime::Secret;
+    use runtime::settings::Mode;
     use semver::Version;
 
     use super::*;
