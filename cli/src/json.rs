@@ -160,6 +160,8 @@ pub(crate) struct Plan {
     pub(crate) to: String,
     /// Where the version is written.
     pub(crate) sites: Vec<Site>,
+    /// Places that name it and stay as they are.
+    pub(crate) left: Vec<Left>,
     /// What could not be read.
     pub(crate) notes: Vec<String>,
     /// How risky it is.
@@ -170,6 +172,108 @@ pub(crate) struct Plan {
     pub(crate) diff: String,
     /// Why the running Bowline would not do it by itself.
     pub(crate) refused: Option<String>,
+}
+
+/// `scan`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Scan {
+    /// Every image and chart that was asked for.
+    pub(crate) references: Vec<Seen>,
+    /// How many of all there are with each verdict.
+    pub(crate) coverage: std::collections::BTreeMap<&'static str, usize>,
+    /// What could not be read.
+    pub(crate) problems: Vec<String>,
+}
+
+/// An image or chart that a checkout names.
+#[derive(Debug, Serialize)]
+pub(crate) struct Seen {
+    /// The service that runs it.
+    pub(crate) service: Option<String>,
+    /// Whether it is a chart.
+    pub(crate) chart: bool,
+    /// The repository as written, or the chart's name.
+    pub(crate) name: Option<String>,
+    /// The tag or version.
+    pub(crate) tag: Option<String>,
+    /// Where it is named.
+    pub(crate) path: String,
+    /// The line, from 1.
+    pub(crate) line: usize,
+    /// The reference by name.
+    pub(crate) address: String,
+    /// Where its tag is written.
+    pub(crate) written_path: Option<String>,
+    /// The line there.
+    pub(crate) written_line: Option<usize>,
+    /// What runs it.
+    pub(crate) owner: Owner,
+    /// What would become of it.
+    pub(crate) verdict: &'static str,
+    /// The expression or entry behind the verdict.
+    pub(crate) why: Option<String>,
+}
+
+/// What runs an image or is made by a chart.
+#[derive(Debug, Serialize)]
+pub(crate) struct Owner {
+    /// The kind of workload.
+    pub(crate) kind: String,
+    /// Its name.
+    pub(crate) name: Option<String>,
+    /// Its namespace.
+    pub(crate) namespace: Option<String>,
+    /// The container.
+    pub(crate) container: Option<String>,
+    /// Whether that is an init container.
+    pub(crate) init: bool,
+    /// How many pods.
+    pub(crate) replicas: Option<u32>,
+    /// Whether the container has a readiness probe.
+    pub(crate) readiness_probe: Option<bool>,
+    /// The container's memory limit.
+    pub(crate) memory_limit: Option<String>,
+    /// How pods are replaced.
+    pub(crate) strategy: Option<String>,
+    /// Under which hosts it answers.
+    pub(crate) hosts: Vec<String>,
+    /// Whether a Helm release undoes itself.
+    pub(crate) atomic: Option<bool>,
+    /// How long Helm waits.
+    pub(crate) timeout_seconds: Option<u32>,
+}
+
+impl Owner {
+    /// As the engine resolved it.
+    pub(crate) fn new(owner: &terraform::Owner) -> Owner {
+        Owner {
+            kind: owner.kind.clone(),
+            name: owner.name.clone(),
+            namespace: owner.namespace.clone(),
+            container: owner.container.clone(),
+            init: owner.init,
+            replicas: owner.replicas,
+            readiness_probe: owner.readiness_probe,
+            memory_limit: owner.memory_limit.clone(),
+            strategy: owner.strategy.clone(),
+            hosts: owner.ingress_hosts.clone(),
+            atomic: owner.atomic,
+            timeout_seconds: owner.timeout_seconds,
+        }
+    }
+}
+
+/// A place that names it and is left alone.
+#[derive(Debug, Serialize)]
+pub(crate) struct Left {
+    /// The file.
+    pub(crate) path: String,
+    /// The line, from 1.
+    pub(crate) line: usize,
+    /// The tag there.
+    pub(crate) current: Option<String>,
+    /// Why.
+    pub(crate) reason: String,
 }
 
 /// One place that holds a version.
@@ -183,6 +287,8 @@ pub(crate) struct Site {
     pub(crate) address: String,
     /// The images that move with it.
     pub(crate) images: Vec<String>,
+    /// What runs them.
+    pub(crate) owners: Vec<Owner>,
 }
 
 /// A judgement with its evidence.
@@ -374,6 +480,24 @@ mod tests {
                 upgrade: None,
             }),
             serde_json::to_value(Pause::new(&PauseView::default())),
+            serde_json::to_value(Scan {
+                references: vec![Seen {
+                    service: None,
+                    chart: false,
+                    name: None,
+                    tag: None,
+                    path: String::new(),
+                    line: 1,
+                    address: String::new(),
+                    written_path: None,
+                    written_line: None,
+                    owner: Owner::new(&terraform::Owner::default()),
+                    verdict: "",
+                    why: None,
+                }],
+                coverage: std::collections::BTreeMap::new(),
+                problems: Vec::new(),
+            }),
             serde_json::to_value(Plan {
                 service: String::new(),
                 from: String::new(),
@@ -383,6 +507,13 @@ mod tests {
                     line: 1,
                     address: String::new(),
                     images: Vec::new(),
+                    owners: vec![Owner::new(&terraform::Owner::default())],
+                }],
+                left: vec![Left {
+                    path: String::new(),
+                    line: 1,
+                    current: None,
+                    reason: String::new(),
                 }],
                 notes: Vec::new(),
                 risk: Risk {

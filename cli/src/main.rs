@@ -16,6 +16,7 @@ mod plan;
 mod remote;
 #[cfg(test)]
 mod sample;
+mod scan;
 mod set_up;
 mod status;
 mod up;
@@ -50,6 +51,8 @@ enum Command {
     /// Shows what an upgrade would change in a checkout; changes nothing, asks no Bowline.
     #[command(after_help = EXIT_CODES)]
     Plan(plan::Args),
+    /// Shows every image and chart of a checkout, and what an upgrade of each would do.
+    Scan(scan::Args),
     /// Runs everything: the four services, and a nats-server of their own unless one is named.
     Up(up::UpArgs),
     /// Writes a first configuration, or tells whether one is right.
@@ -115,6 +118,7 @@ async fn run(cli: Cli) -> Outcome {
     let server = &cli.server;
     match cli.command {
         Command::Plan(args) => Box::pin(plan::run(args, out)).await,
+        Command::Scan(args) => scan::run(&args, out),
         Command::Up(args) => Ok(up::run(args).await?),
         Command::Config(command) => config::run(command, out),
         Command::SetUp(args) => set_up::run(args, out).await,

@@ -1,6 +1,6 @@
 //! `bowline plan`: what one upgrade would change, from a checkout alone.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use analyzer::notes::{self, Way};
@@ -13,7 +13,7 @@ use runtime::config::Sources;
 use terraform::{DirTree, Options, Wanted};
 
 use crate::failure::{Failure, Outcome};
-use crate::output::{Format, Out, note, write};
+use crate::output::{Format, Out, note, paragraph, write};
 use crate::{asked, json};
 
 #[derive(clap::Args)]
@@ -27,21 +27,47 @@ pub(crate) struct Args {
     image: Option<String>,
     /// The wanted tag.
     tag: Option<String>,
+    /// The digest of the wanted tag, for images that are pinned by one as well.
+    #[arg(long, value_name = "SHA256:HEX", requires = "tag")]
+    digest: Option<String>,
     /// A Helm chart and its wanted version, instead of an image.
     #[arg(long, num_args = 2, value_names = ["NAME", "VERSION"])]
     chart: Option<Vec<String>>,
     /// The checkout.
     #[arg(long, default_value = ".")]
     repo: PathBuf,
-    /// The folder with one folder per stack.
-    #[arg(long, default_value = "stacks")]
-    stacks: String,
+    #[command(flatten)]
+    stacks: Stacks,
     /// Reads no release notes.
     #[arg(long)]
     offline: bool,
     /// The configuration, for sources, words and always-step services.
     #[arg(long)]
     config: Option<PathBuf>,
+}
+
+/// Where the services are in a checkout.
+#[derive(clap::Args)]
+pub(crate) struct Stacks {
+    /// The folder with one folder per stack, or `.` if every folder with Terraform files is a
+    /// service; by default `stacks`, if there is such a folder.
+    #[arg(long, value_name = "FOLDER")]
+    stacks: Option<String>,
+}
+
+impl Stacks {
+    pub(crate) fn options(&self, repository: &Path) -> Options {
+        let usual = Options::default();
+        match &self.stacks {
+            Some(stacks) => Options {
+                stacks: stacks.clone(),
+            },
+            None if repository.join(&usual.stacks).is_dir() => usual,
+            None => Options {
+                stacks: String::new(),
+            },
+        }
+    }
 }
 
 pub(crate) async fn run(args: Args, out: &Out) -> Outcome {
@@ -57,9 +83,7 @@ pub(crate) async fn run(args: Args, out: &Out) -> Outcome {
     let rules = analyzer::rules(&settings);
     let tree = DirTree::open(&args.repo)
         .with_context(|| format!("failed to read {}", args.repo.display()))?;
-    let options = Options {
-        stacks: args.stacks.clone(),
-    };
+    let options = args.stacks.options(&args.repo);
     let found = sites::find(&tree, &options, &wanted, "", None).map_err(refused)?;
     if !rules.service(&found.service).allow {
         // The plan itself says so, before anybody is asked for release notes.
@@ -136,6 +160,7 @@ fn wanted(args: &Args) -> Result<Wanted, String> {
     Ok(Wanted::Image {
         repository: parsed.normalised(),
         tag: tag.clone(),
+        digest: args.digest.clone(),
     })
 }
 
@@ -155,12 +180,67 @@ fn head(found: &sites::Sites, wanted: &Wanted) -> String {
         if !site.images.is_empty() {
             text.push_str(&format!("      moves {}\n", site.images.join(", ")));
         }
+        for owner in &site.owner {
+            text.push_str(&paragraph("      runs in ", &run_by(owner)));
+        }
+    }
+    if !found.left.is_empty() {
+        text.push_str("\nleft as they are:\n");
+    }
+    for left in &found.left {
+        let current = left.current.as_deref().unwrap_or("no tag");
+        text.push_str(&format!(
+            "  {}:{} ({current}): {}\n",
+            left.path, left.line, left.reason
+        ));
     }
     if !found.notes.is_empty() {
         text.push_str("\nnot readable, so not taken into account:\n");
     }
     for note in &found.notes {
         text.push_str(&format!("  {note}\n"));
+    }
+    text
+}
+
+/// A workload as far as the files tell.
+fn run_by(owner: &terraform::Owner) -> String {
+    let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "?".to_owned());
+    let mut text = format!(
+        "{} {}/{}",
+        owner.kind,
+        name(&owner.namespace),
+        name(&owner.name)
+    );
+    if let Some(container) = &owner.container {
+        let init = if owner.init {
+            "init container"
+        } else {
+            "container"
+        };
+        text.push_str(&format!(", {init} {container}"));
+    }
+    if let Some(replicas) = owner.replicas {
+        text.push_str(&match replicas {
+            0 => ", replicas 0: nothing would be seen of the new version".to_owned(),
+            1 => ", 1 replica".to_owned(),
+            more => format!(", {more} replicas"),
+        });
+    }
+    if owner.readiness_probe == Some(false) && !owner.init {
+        text.push_str(", no readiness probe");
+    }
+    if let Some(limit) = &owner.memory_limit {
+        text.push_str(&format!(", memory limit {limit}"));
+    }
+    if let Some(seconds) = owner.timeout_seconds {
+        text.push_str(&format!(", Helm waits {seconds} s"));
+    }
+    if owner.atomic == Some(true) {
+        text.push_str(", undone by Helm itself if it fails");
+    }
+    for host in &owner.ingress_hosts {
+        text.push_str(&format!(", https://{host}"));
     }
     text
 }
@@ -242,6 +322,13 @@ impl Judged {
             line: site.line,
             address: site.address.clone(),
             images: site.images.clone(),
+            owners: site.owner.iter().map(json::Owner::new).collect(),
+        };
+        let left = |left: &terraform::RefusedSite| json::Left {
+            path: left.path.clone(),
+            line: left.line,
+            current: left.current.clone(),
+            reason: left.reason.to_string(),
         };
         let finding = |finding: &risk::Finding| json::Finding {
             version: finding.version.clone(),
@@ -253,6 +340,7 @@ impl Judged {
             from: found.from.clone(),
             to: wanted.target().to_owned(),
             sites: found.sites.iter().map(site).collect(),
+            left: found.left.iter().map(left).collect(),
             notes: found.notes.clone(),
             risk: json::Risk {
                 level: self.assessment.level.to_string(),
@@ -274,7 +362,10 @@ async fn way(
     found: &sites::Sites,
     wanted: &Wanted,
 ) -> Result<Way, String> {
-    let Wanted::Image { repository, tag } = wanted else {
+    let Wanted::Image {
+        repository, tag, ..
+    } = wanted
+    else {
         return Err("release notes of charts are not read".to_owned());
     };
     if args.offline {

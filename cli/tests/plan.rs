@@ -189,6 +189,10 @@ fn the_screen_shows_sites_risk_steps_and_diff() {
 sites:
   stacks/immich/variables.tf:10  variable.immich_version.default
       moves ghcr.io/immich-app/immich-machine-learning, ghcr.io/immich-app/immich-server
+      runs in Deployment immich/immich-server, container immich-server, 1 replica, no readiness
+              probe, memory limit 4Gi, https://immich.example.org
+      runs in Deployment immich/immich-machine-learning, container machine-learning, 1 replica, no
+              readiness probe, memory limit 6Gi
 
 risk: CAUTION
   this service is always taken through every version

@@ -28,6 +28,8 @@ pub enum Wanted {
         repository: String,
         /// The tag to move to.
         tag: String,
+        /// Its digest, for sites that are pinned by one as well.
+        digest: Option<String>,
     },
     /// A Helm chart.
     Chart {
@@ -76,12 +78,29 @@ pub struct Site {
     pub before: String,
     /// What is to be written there.
     pub after: String,
+    /// The whole tag or version that is in use, of which [`before`](Self::before) may be a part.
+    pub tag: String,
+    /// What stands around the bytes of this site in the whole tag, and so in every other.
+    pub around: Option<(String, String)>,
     /// The path part after the stacks folder.
     pub service: String,
     /// The normalised images that move with this site.
     pub images: Vec<String>,
     /// The resources whose references lead here.
     pub owner: Vec<Owner>,
+}
+
+impl Site {
+    /// What is to be written here for this tag or version; none if it cannot be, because it does
+    /// not fit what stands around, or because a digest goes with it.
+    #[must_use]
+    pub fn text_for(&self, tag: &str) -> Option<String> {
+        let (before, behind) = self.around.as_ref()?;
+        let text = tag
+            .strip_prefix(before.as_str())?
+            .strip_suffix(behind.as_str())?;
+        (!text.is_empty()).then(|| text.to_owned())
+    }
 }
 
 /// The resource that owns a reference, resolved without running Terraform.
@@ -108,6 +127,16 @@ pub struct Owner {
     pub ingress_hosts: Vec<String>,
     /// The container's memory limit.
     pub memory_limit: Option<String>,
+    /// Whether the container has a readiness probe, where its definition is known.
+    pub readiness_probe: Option<bool>,
+    /// The workload's update strategy, where it is written.
+    pub strategy: Option<String>,
+    /// The chart repository of a Helm release, where it is written.
+    pub chart_repository: Option<String>,
+    /// Whether a Helm release undoes itself when it fails.
+    pub atomic: Option<bool>,
+    /// How long Helm waits, in seconds.
+    pub timeout_seconds: Option<u32>,
 }
 
 /// A reference that is not edited.
@@ -121,6 +150,8 @@ pub struct RefusedSite {
     pub address: String,
     /// The tag or version there, where it is known.
     pub current: Option<String>,
+    /// The service that runs it.
+    pub service: Option<String>,
     /// Why not.
     pub reason: Refused,
 }
@@ -152,23 +183,14 @@ pub enum Refused {
         /// The entry of `ignore_changes`.
         by: String,
     },
-    /// The variable's default is overridden elsewhere: editing it would change nothing.
-    Overridden {
-        /// The variable.
-        variable: String,
-        /// The file, and where known the place, that overrides it.
-        by: String,
-    },
     /// The tag comes from something that cannot be followed.
     Unresolvable {
         /// The expression.
         expression: String,
     },
-    /// The reference is written in a form that is not edited.
-    UnsupportedShape {
-        /// The form.
-        shape: String,
-    },
+    /// It is named in a place that declares nothing: a script, a document, a value of the
+    /// environment.
+    NotDeclarative,
     /// It is outside the stacks folder.
     OutsideStacks,
     /// What is wanted is no tag that could be written.
@@ -208,19 +230,14 @@ impl fmt::Display for Refused {
                 "lifecycle.ignore_changes has `{by}`, so the edit would change nothing that runs; \
                  remove that entry to have it upgraded"
             ),
-            Self::Overridden { variable, by } => write!(
-                f,
-                "the default of variable {variable} is overridden by {by}, so editing it would \
-                 change nothing; set the version there"
-            ),
             Self::Unresolvable { expression } => write!(
                 f,
                 "its tag comes from `{expression}`, which cannot be followed; write the version as \
-                 a literal or as the default of a variable in the same folder"
+                 a literal, or as a variable or local that holds one"
             ),
-            Self::UnsupportedShape { shape } => {
-                write!(f, "it is written as {shape}, which is not edited; edit it by hand")
-            }
+            Self::NotDeclarative => f.write_str(
+                "it is only mentioned there, not declared as something that runs; edit it by hand",
+            ),
             Self::OutsideStacks => f.write_str(
                 "it is outside the stacks folder, so it belongs to no service; edit it by hand",
             ),
@@ -238,14 +255,11 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_and_what_to_do() {
-        let refused = Refused::Overridden {
-            variable: "tag".into(),
-            by: "inputs of stacks/x/terragrunt.hcl".into(),
-        };
+        let refused = Refused::IgnoredByLifecycle { by: "spec".into() };
         assert_eq!(
             refused.to_string(),
-            "the default of variable tag is overridden by inputs of stacks/x/terragrunt.hcl, so \
-             editing it would change nothing; set the version there"
+            "lifecycle.ignore_changes has `spec`, so the edit would change nothing that runs; \
+             remove that entry to have it upgraded"
         );
     }
 }

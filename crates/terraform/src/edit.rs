@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use crate::answer::{Options, Site};
-use crate::refind::{Refound, SiteKey, refind};
+use crate::answer::Site;
+use crate::index::Index;
+use crate::parts::{Part, whole};
+use crate::reference::Reference;
 use crate::tree::Tree;
 
 /// One file before and after.
@@ -60,6 +62,125 @@ pub enum EditError {
 /// When the bytes at a site are not its `before`, or the edited files, read again, do not hold
 /// every `after`.
 pub fn edit(tree: &dyn Tree, sites: &[Site]) -> Result<Vec<Edit>, EditError> {
+    Index::of(tree).edit(tree, sites)
+}
+
+impl Index {
+    /// As [`edit`], in the tree that was read.
+    ///
+    /// # Errors
+    /// As [`edit`].
+    pub fn edit(&self, tree: &dyn Tree, sites: &[Site]) -> Result<Vec<Edit>, EditError> {
+        let edits = spliced(tree, sites)?;
+        if !sites.is_empty() {
+            let after = Index::of(&Edited {
+                tree,
+                edits: &edits,
+            });
+            self.check(&after, sites)?;
+        }
+        Ok(edits)
+    }
+
+    /// Whether exactly what was planned reads differently after the edit, and everything else as it
+    /// was.
+    fn check(&self, after: &Index, sites: &[Site]) -> Result<(), EditError> {
+        let wrong = |found: String| EditError::NotAsPlanned { found };
+        if let Some(problem) = after
+            .problems
+            .iter()
+            .find(|new| !self.problems.contains(new))
+        {
+            return Err(wrong(problem.clone()));
+        }
+        if self.references.len() != after.references.len() {
+            return Err(wrong(format!(
+                "{} references instead of {}",
+                after.references.len(),
+                self.references.len()
+            )));
+        }
+        for (before, after) in self.references.iter().zip(&after.references) {
+            let same = before.path == after.path
+                && before.address == after.address
+                && before.root == after.root
+                && entry(before) == entry(after)
+                && repository(before) == repository(after);
+            let (wanted, found) = (planned(before, sites), tag_of(after));
+            if !same || wanted != found {
+                return Err(wrong(format!(
+                    "{} in {} says {} instead of {}",
+                    after.address,
+                    after.path,
+                    found.unwrap_or_else(|| "nothing that is known".to_owned()),
+                    wanted.unwrap_or_else(|| "nothing that is known".to_owned()),
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn entry(reference: &Reference) -> Option<&str> {
+    reference
+        .ignored_by
+        .as_ref()
+        .map(|ignored| ignored.entry.as_str())
+}
+
+fn repository(reference: &Reference) -> Option<&str> {
+    reference.said.as_ref().map(|said| said.repository.as_str())
+}
+
+fn tag_of(reference: &Reference) -> Option<String> {
+    let said = reference.said.as_ref()?;
+    let digest = whole(&said.digest)?;
+    let tag = whole(&said.tag)?;
+    Some(if digest.is_empty() {
+        tag
+    } else {
+        format!("{tag}@{digest}")
+    })
+}
+
+/// What a reference is to say after the edit.
+fn planned(reference: &Reference, sites: &[Site]) -> Option<String> {
+    let said = reference.said.as_ref()?;
+    if let [
+        Part::Text {
+            place: Some(place), ..
+        },
+    ] = said.pinned.as_slice()
+        && let Some(site) = sites
+            .iter()
+            .find(|site| site.path == place.path && site.span == place.span)
+    {
+        return Some(site.after.clone());
+    }
+    let replaced = |parts: &[Part]| -> Option<String> {
+        parts
+            .iter()
+            .map(|part| match part {
+                Part::Text { text, place } => {
+                    let site = place.as_ref().and_then(|place| {
+                        let mut here = sites.iter();
+                        here.find(|site| site.path == place.path && site.span == place.span)
+                    });
+                    Some(site.map_or(text.as_str(), |site| site.after.as_str()))
+                }
+                Part::Unknown { .. } => None,
+            })
+            .collect()
+    };
+    let (tag, digest) = (replaced(&said.tag)?, replaced(&said.digest)?);
+    Some(if digest.is_empty() {
+        tag
+    } else {
+        format!("{tag}@{digest}")
+    })
+}
+
+fn spliced(tree: &dyn Tree, sites: &[Site]) -> Result<Vec<Edit>, EditError> {
     let mut files: BTreeMap<&str, Vec<&Site>> = BTreeMap::new();
     for site in sites {
         files.entry(&site.path).or_default().push(site);
@@ -77,7 +198,6 @@ pub fn edit(tree: &dyn Tree, sites: &[Site]) -> Result<Vec<Edit>, EditError> {
             after,
         });
     }
-    verify(tree, sites, &edits)?;
     Ok(edits)
 }
 
@@ -126,19 +246,5 @@ impl Tree for Edited<'_> {
             Some(edit) => Some(edit.after.clone()),
             None => self.tree.read(path),
         }
-    }
-}
-
-fn verify(tree: &dyn Tree, sites: &[Site], edits: &[Edit]) -> Result<(), EditError> {
-    if sites.is_empty() {
-        return Ok(());
-    }
-    let keys: Vec<SiteKey> = sites.iter().map(SiteKey::from).collect();
-    // Only the addresses matter here, and they do not depend on where the stacks are.
-    match refind(&Edited { tree, edits }, &Options::default(), &keys) {
-        Refound::AlreadyThere => Ok(()),
-        other => Err(EditError::NotAsPlanned {
-            found: other.to_string(),
-        }),
     }
 }

@@ -5,99 +5,174 @@ use std::collections::BTreeMap;
 use version::Refusal;
 
 use crate::answer::{Answer, Options, Refused, RefusedSite, Site, Wanted};
-use crate::index::{Index, Sources};
-use crate::lifecycle::ignored_by;
-use crate::owner::moved;
-use crate::reference::{Reference, Said, Tag, What, references};
-use crate::resolve::Place;
-use crate::tree::{Tree, folder_of};
+use crate::index::{Index, chart_name};
+use crate::mention::mentions;
+use crate::parts::{Part, Place, first_unknown, whole};
+use crate::reference::{Change, Reference, Said, What};
+use crate::tree::Tree;
 
 /// Finds what must change in `tree` so that `wanted` runs.
 #[must_use]
 pub fn find(tree: &dyn Tree, options: &Options, wanted: &Wanted) -> Answer {
-    let sources = Sources::read(tree);
-    let index = Index::new(&sources);
-    let all = references(&index);
-    let mut answer = Answer {
-        problems: sources.problems(),
-        ..Answer::default()
-    };
-
-    let mut matching: BTreeMap<Option<String>, Vec<(&Reference<'_>, Said)>> = BTreeMap::new();
-    for reference in &all {
-        if let Some(said) = reference
-            .said()
-            .filter(|said| matches(reference, said, wanted))
-        {
-            let service = service_of(&reference.scope.file.path, options);
-            matching.entry(service).or_default().push((reference, said));
-        }
+    let mut answer = Index::of(tree).find(options, wanted);
+    if let Wanted::Image { repository, .. } = wanted
+        && answer.sites.is_empty()
+        && answer.refused.is_empty()
+    {
+        answer.refused = mentions(tree, options, repository);
     }
-    for (service, references) in matching {
-        // The newest tag of this stack that the wanted one continues, or is.
-        let line = newest(
-            references.iter().filter_map(|(_, said)| said.tag.text()),
-            wanted,
-        );
-        for (reference, said) in references {
-            match judge(
-                reference,
-                &said,
-                service.as_deref(),
-                line.as_deref(),
-                wanted,
-            ) {
-                Ok((place, before)) => {
-                    let service = service.clone().unwrap_or_default();
-                    add(&mut answer, &place, before, service, wanted);
-                    note_encrypted(&mut answer, &index, &place);
-                }
-                Err(reason) => answer.refused.push(RefusedSite {
-                    path: reference.scope.file.path.clone(),
-                    line: reference.line,
-                    address: reference.address.clone(),
-                    current: said.tag.text().map(str::to_owned),
-                    reason,
-                }),
-            }
-        }
-    }
-    for site in &mut answer.sites {
-        (site.owner, site.images) = moved(&all, &site.path, &site.span);
-    }
-    answer
-        .sites
-        .sort_by(|a, b| (&a.path, a.span.start).cmp(&(&b.path, b.span.start)));
-    answer
-        .refused
-        .sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
     answer
 }
 
-/// The path part after the stacks folder; `None` outside of it.
-pub(crate) fn service_of(path: &str, options: &Options) -> Option<String> {
+impl Index {
+    /// Finds what must change so that `wanted` runs.
+    #[must_use]
+    pub fn find(&self, options: &Options, wanted: &Wanted) -> Answer {
+        let mut answer = Answer {
+            problems: self.problems.clone(),
+            ..Answer::default()
+        };
+        let name = match wanted {
+            Wanted::Image { repository, .. } => version::normalise(repository),
+            Wanted::Chart { name, .. } => chart_name(name),
+        };
+        let mut matching: BTreeMap<Option<String>, Vec<(&Reference, &Said)>> = BTreeMap::new();
+        for reference in self.named(&name) {
+            if let Some(said) = reference.said.as_ref().filter(|said| matches(said, wanted)) {
+                let service = service_of(&reference.root, options);
+                matching.entry(service).or_default().push((reference, said));
+            }
+        }
+        for (service, references) in matching {
+            let tags: Vec<String> = references
+                .iter()
+                .filter_map(|(_, said)| said.tag_text())
+                .collect();
+            // The newest tag of this stack that the wanted one continues, or is.
+            let line = newest(tags.iter().map(String::as_str), wanted);
+            for (reference, said) in references {
+                match judge(reference, said, service.as_deref(), line.as_deref(), wanted) {
+                    Ok(changes) => {
+                        for change in changes {
+                            let service = service.clone().unwrap_or_default();
+                            add(
+                                &mut answer,
+                                change,
+                                said.tag_text().unwrap_or_default(),
+                                service,
+                            );
+                        }
+                        self.note_encrypted(&mut answer, reference, said);
+                    }
+                    Err(reason) => answer.refused.push(RefusedSite {
+                        path: reference.path.clone(),
+                        line: reference.line,
+                        address: reference.address.clone(),
+                        current: said.tag_text(),
+                        service: service.clone(),
+                        reason,
+                    }),
+                }
+            }
+        }
+        for site in &mut answer.sites {
+            self.moved(site);
+        }
+        answer
+            .sites
+            .sort_by(|a, b| (&a.path, a.span.start).cmp(&(&b.path, b.span.start)));
+        answer
+            .refused
+            .sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
+        answer.refused.dedup();
+        answer
+    }
+
+    /// The owners of all references that a site decides, and the normalised images among them.
+    /// References that Terraform ignores do not move.
+    pub(crate) fn moved(&self, site: &mut Site) {
+        site.owner.clear();
+        site.images.clear();
+        for reference in &self.references {
+            let Some(said) = &reference.said else {
+                continue;
+            };
+            let mut places = said.places();
+            let here = places.any(|place| {
+                place.path == site.path
+                    && place.span.start < site.span.end
+                    && site.span.start < place.span.end
+            });
+            if !here || reference.ignored_by.is_some() {
+                continue;
+            }
+            if !site.owner.contains(&reference.owner) {
+                site.owner.push(reference.owner.clone());
+            }
+            if reference.what == What::Image {
+                site.images.push(version::normalise(&said.repository));
+            }
+        }
+        site.images.sort();
+        site.images.dedup();
+    }
+
+    /// An encrypted file may set the variable; that is said, as it cannot be known.
+    fn note_encrypted(&self, answer: &mut Answer, reference: &Reference, said: &Said) {
+        for place in said.places() {
+            let variable = place
+                .address
+                .strip_prefix("variable.")
+                .and_then(|rest| rest.strip_suffix(".default"));
+            let files = self.encrypted.get(&reference.root).into_iter().flatten();
+            if let Some(variable) = variable {
+                for file in files {
+                    let note =
+                        format!("{file}: is encrypted and could override variable {variable}");
+                    if !answer.problems.contains(&note) {
+                        answer.problems.push(note);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Said {
+    /// Where the tag is written.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
+        self.tag
+            .iter()
+            .chain(&self.digest)
+            .filter_map(|part| match part {
+                Part::Text { place, .. } => place.as_ref(),
+                Part::Unknown { .. } => None,
+            })
+    }
+}
+
+/// The service of what is run at the top of a tree.
+const TOP: &str = "root";
+
+/// The service that is run in this folder: the path part after the stacks folder; `None` outside
+/// of it.
+pub(crate) fn service_of(root: &str, options: &Options) -> Option<String> {
     let stacks = options.stacks.trim_matches('/');
-    let folder = folder_of(path);
     let below = match stacks {
-        "" | "." => folder,
-        stacks => folder.strip_prefix(stacks)?.strip_prefix('/')?,
+        // Without a folder of stacks each folder in which something is run is a service.
+        "" | "." => return Some(if root.is_empty() { TOP } else { root }.to_owned()),
+        stacks => root.strip_prefix(stacks)?.strip_prefix('/')?,
     };
     let service = below.split('/').next()?;
     (!service.is_empty()).then(|| service.to_owned())
 }
 
-fn matches(reference: &Reference<'_>, said: &Said, wanted: &Wanted) -> bool {
-    match (reference.what, wanted) {
-        (What::Image, Wanted::Image { repository, .. }) => {
-            version::normalise(&said.repository) == version::normalise(repository)
+fn matches(said: &Said, wanted: &Wanted) -> bool {
+    match wanted {
+        Wanted::Image { .. } => true,
+        Wanted::Chart { name, .. } => {
+            said.repository == *name || !name.contains('/') || !said.repository.contains('/')
         }
-        (What::Chart, Wanted::Chart { name, .. }) => {
-            let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
-            said.repository == *name
-                || (!name.contains('/') || !said.repository.contains('/'))
-                    && last(&said.repository) == last(name)
-        }
-        (What::Image, Wanted::Chart { .. }) | (What::Chart, Wanted::Image { .. }) => false,
     }
 }
 
@@ -118,50 +193,59 @@ fn newer(old: &str, new: &str) -> bool {
 }
 
 fn judge(
-    reference: &Reference<'_>,
+    reference: &Reference,
     said: &Said,
     service: Option<&str>,
     line: Option<&str>,
     wanted: &Wanted,
-) -> Result<(Place, String), Refused> {
+) -> Result<Vec<Change>, Refused> {
     if service.is_none() {
         return Err(Refused::OutsideStacks);
     }
-    if let Some(by) = ignored_by(reference) {
+    if let Some(ignored) = &reference.ignored_by {
+        let by = ignored.entry.clone();
         return Err(Refused::IgnoredByLifecycle { by });
     }
-    if let Tag::Unknown { expression } = &said.tag {
+    if let Some(expression) = first_unknown(&said.tag) {
         return Err(Refused::Unresolvable {
-            expression: expression.clone(),
+            expression: expression.to_owned(),
         });
     }
-    match (said.tag.text(), said.digest) {
-        (None, true) => return Err(Refused::DigestOnly),
-        (None, false) => return Err(Refused::NoTag),
-        (Some(tag), _) if tag == wanted.target() => return Err(Refused::AlreadyAt),
-        (Some(_), true) => return Err(Refused::DigestPinned),
-        (Some(tag), false) => comparable(tag, wanted.target())?,
-    }
-    if let Some(shape) = &reference.shape {
-        return Err(Refused::UnsupportedShape {
-            shape: shape.clone(),
+    let Some(tag) = said.tag_text() else {
+        return Err(match said.digest.is_empty() {
+            true => Refused::NoTag,
+            false => Refused::DigestOnly,
         });
+    };
+    let target = wanted.target();
+    let same_digest = match (
+        wanted,
+        whole(&said.digest).filter(|digest| !digest.is_empty()),
+    ) {
+        (
+            Wanted::Image {
+                digest: Some(new), ..
+            },
+            Some(old),
+        ) => *new == old,
+        _ => true,
+    };
+    if tag == target && same_digest {
+        return Err(Refused::AlreadyAt);
     }
-    match (&said.tag, line) {
-        (Tag::Overridden { variable, by, .. }, _) => Err(Refused::Overridden {
-            variable: variable.clone(),
-            by: by.clone(),
-        }),
-        (Tag::At { text, .. }, Some(line)) if text != line => Err(Refused::OtherLine {
+    if tag != target {
+        comparable(&tag, target)?;
+    }
+    if let Some(line) = line.filter(|line| *line != tag) {
+        return Err(Refused::OtherLine {
             moved: line.to_owned(),
-        }),
-        (Tag::At { text, place }, _) => Ok((place.clone(), text.clone())),
-        (Tag::Scattered { .. } | Tag::Unknown { .. } | Tag::Absent, _) => {
-            Err(Refused::Unresolvable {
-                expression: reference.expression.clone(),
-            })
-        }
+        });
     }
+    let digest = match wanted {
+        Wanted::Image { digest, .. } => digest.as_deref(),
+        Wanted::Chart { .. } => None,
+    };
+    said.changes(target, digest, &reference.expression)
 }
 
 /// Whether the new tag may follow the old one, and can be written between quotes at all.
@@ -180,36 +264,27 @@ fn comparable(old: &str, new: &str) -> Result<(), Refused> {
 }
 
 /// Adds the site a reference leads to, unless another reference led there already.
-fn add(answer: &mut Answer, place: &Place, before: String, service: String, wanted: &Wanted) {
+fn add(answer: &mut Answer, change: Change, tag: String, service: String) {
+    let Change {
+        place,
+        before,
+        after,
+        around,
+    } = change;
     let same = |site: &Site| site.path == place.path && site.span == place.span;
     if !answer.sites.iter().any(same) {
         answer.sites.push(Site {
-            path: place.path.clone(),
-            address: place.address.clone(),
+            path: place.path,
+            address: place.address,
             line: place.line,
-            span: place.span.clone(),
+            span: place.span,
             before,
-            after: wanted.target().to_owned(),
+            after,
+            tag,
+            around,
             service,
             images: Vec::new(),
             owner: Vec::new(),
         });
-    }
-}
-
-/// An encrypted file may set the variable; that is said, as it cannot be known.
-fn note_encrypted(answer: &mut Answer, index: &Index<'_>, place: &Place) {
-    let Some(variable) = place
-        .address
-        .strip_prefix("variable.")
-        .and_then(|rest| rest.strip_suffix(".default"))
-    else {
-        return;
-    };
-    for file in index.encrypted_settings(folder_of(&place.path)) {
-        let note = format!("{file}: is encrypted and could override variable {variable}");
-        if !answer.problems.contains(&note) {
-            answer.problems.push(note);
-        }
     }
 }

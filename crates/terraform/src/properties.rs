@@ -8,6 +8,7 @@ fn wanted(tag: &str) -> Wanted {
     Wanted::Image {
         repository: "docker.io/acme/app".into(),
         tag: tag.into(),
+        digest: None,
     }
 }
 

@@ -4,9 +4,9 @@ use std::fmt;
 
 use crate::answer::{Options, Site};
 use crate::find::service_of;
-use crate::index::{Index, Sources};
-use crate::owner::moved;
-use crate::reference::{Reference, Tag, references};
+use crate::index::Index;
+use crate::parts::{Part, Place};
+use crate::reference::Reference;
 use crate::tree::Tree;
 
 /// A site by name, free of positions.
@@ -108,74 +108,108 @@ impl fmt::Display for Refound {
 /// Finds sites again by path and address. For an undo, call it with [`SiteKey::reversed`] keys.
 #[must_use]
 pub fn refind(tree: &dyn Tree, options: &Options, sites: &[SiteKey]) -> Refound {
-    let sources = Sources::read(tree);
-    let index = Index::new(&sources);
-    let all = references(&index);
-    let mut ready = Vec::new();
-    let mut there = Vec::new();
-    for key in sites {
-        let Some(site) = site(&all, options, key) else {
-            return Refound::Missing {
+    Index::of(tree).refind(options, sites)
+}
+
+impl Index {
+    /// As [`refind`], in a tree that was read.
+    #[must_use]
+    pub fn refind(&self, options: &Options, sites: &[SiteKey]) -> Refound {
+        let mut ready = Vec::new();
+        let mut there = Vec::new();
+        for key in sites {
+            let missing = || Refound::Missing {
                 path: key.path.clone(),
                 address: key.address.clone(),
             };
-        };
-        if site.before == key.before {
-            ready.push(Site {
-                after: key.after.clone(),
-                ..site
-            });
-        } else if site.before == key.after {
-            there.push(key.clone());
-        } else {
-            return Refound::ChangedByOther {
-                path: key.path.clone(),
-                address: key.address.clone(),
-                found: site.before,
-            };
+            match self.held(key) {
+                None => return missing(),
+                Some(Held::Before(place, root)) => {
+                    let mut site = Site {
+                        service: service_of(&root, options).unwrap_or_default(),
+                        path: place.path,
+                        address: place.address,
+                        line: place.line,
+                        span: place.span,
+                        before: key.before.clone(),
+                        after: key.after.clone(),
+                        tag: key.before.clone(),
+                        around: Some((String::new(), String::new())),
+                        images: Vec::new(),
+                        owner: Vec::new(),
+                    };
+                    self.moved(&mut site);
+                    ready.push(site);
+                }
+                Some(Held::After) => there.push(key.clone()),
+                Some(Held::Other(found)) => {
+                    return Refound::ChangedByOther {
+                        path: key.path.clone(),
+                        address: key.address.clone(),
+                        found,
+                    };
+                }
+            }
+        }
+        match (ready.is_empty(), there.is_empty()) {
+            (_, true) => Refound::Ready(ready),
+            (true, false) => Refound::AlreadyThere,
+            (false, false) => Refound::Mixed { ready, there },
         }
     }
-    match (ready.is_empty(), there.is_empty()) {
-        (_, true) => Refound::Ready(ready),
-        (true, false) => Refound::AlreadyThere,
-        (false, false) => Refound::Mixed { ready, there },
+
+    /// What stands at a site; none if it is gone, or if two places bear its name.
+    fn held(&self, key: &SiteKey) -> Option<Held> {
+        let mut before: Option<(Place, String)> = None;
+        let (mut after, mut other) = (None, None);
+        for reference in &self.references {
+            for (text, place) in texts(reference) {
+                let here = place.address == key.address
+                    || place.address == reference.address && reference.numbered == key.address;
+                if place.path != key.path || !here {
+                    continue;
+                }
+                let slot = if text == key.before {
+                    match &before {
+                        Some((known, _)) if known.span != place.span => return None,
+                        Some(_) => {}
+                        None => before = Some((place.clone(), reference.root.clone())),
+                    }
+                    continue;
+                } else if text == key.after {
+                    &mut after
+                } else {
+                    &mut other
+                };
+                slot.get_or_insert_with(|| text.to_owned());
+            }
+        }
+        match (before, after, other) {
+            (Some((place, root)), _, _) => Some(Held::Before(place, root)),
+            (None, Some(_), _) => Some(Held::After),
+            (None, None, Some(found)) => Some(Held::Other(found)),
+            (None, None, None) => None,
+        }
     }
 }
 
-/// The site with this path and address, holding what stands there now.
-fn site(all: &[Reference<'_>], options: &Options, key: &SiteKey) -> Option<Site> {
-    let mut found: Option<Site> = None;
-    for reference in all {
-        let Some(said) = reference.said() else {
-            continue;
-        };
-        let Tag::At { text, place } = &said.tag else {
-            continue;
-        };
-        let here = place.address == key.address
-            || place.address == reference.address && reference.numbered == key.address;
-        if place.path != key.path || !here || reference.shape.is_some() {
-            continue;
-        }
-        match &found {
-            // Two places of one name: which one is meant is not known.
-            Some(site) if site.span != place.span => return None,
-            Some(_) => {}
-            None => {
-                let (owner, images) = moved(all, &place.path, &place.span);
-                found = Some(Site {
-                    path: place.path.clone(),
-                    address: place.address.clone(),
-                    line: place.line,
-                    span: place.span.clone(),
-                    before: text.clone(),
-                    after: String::new(),
-                    service: service_of(&place.path, options).unwrap_or_default(),
-                    images,
-                    owner,
-                });
-            }
-        }
-    }
-    found
+/// What stands at a site.
+enum Held {
+    /// The value before the change; where, and for which folder.
+    Before(Place, String),
+    After,
+    Other(String),
+}
+
+/// The texts of a reference that can be edited, each with its place.
+fn texts(reference: &Reference) -> impl Iterator<Item = (&str, &Place)> {
+    let said = reference.said.iter();
+    let parts = said.flat_map(|said| said.tag.iter().chain(&said.pinned).chain(&said.digest));
+    parts.filter_map(|part| match part {
+        Part::Text {
+            text,
+            place: Some(place),
+        } => Some((text.as_str(), place)),
+        Part::Text { .. } | Part::Unknown { .. } => None,
+    })
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use hcl_edit::structure::Body;
 
-use crate::index::Declared;
-use crate::resolve::Scope;
+use crate::declared::Declared;
+use crate::eval::Scope;
 
 /// The hosts of all ingresses of this folder that lead to pods with these labels.
 pub(crate) fn hosts(
-    scope: Scope<'_>,
+    scope: &Scope<'_>,
     workload: Option<&str>,
     labels: &BTreeMap<String, String>,
 ) -> Vec<String> {
@@ -23,10 +23,7 @@ pub(crate) fn hosts(
         .iter()
         .filter(|r| r.label(0).starts_with("kubernetes_ingress"))
     {
-        let scope = Scope {
-            file: ingress.file,
-            ..scope
-        };
+        let scope = &scope.within(ingress.file);
         let rules = ingress
             .block
             .body
@@ -53,10 +50,7 @@ pub(crate) fn hosts(
         }
     }
     for call in &folder.calls {
-        let scope = Scope {
-            file: call.file,
-            ..scope
-        };
+        let scope = &scope.within(call.file);
         if let Some((host, service)) = called(scope, call)
             && leads_here(service.as_deref())
         {
@@ -69,8 +63,8 @@ pub(crate) fn hosts(
 }
 
 /// Host and service of a call of an ingress module.
-fn called(scope: Scope<'_>, call: &Declared<'_>) -> Option<(String, Option<String>)> {
-    let body: &Body = &call.block.body;
+fn called<'a>(scope: &Scope<'a>, call: &Declared<'a>) -> Option<(String, Option<String>)> {
+    let body: &'a Body = call.body();
     let source = scope.text_at(body, &["source"])?;
     if !source.contains("ingress") {
         return None;
@@ -94,7 +88,7 @@ fn called(scope: Scope<'_>, call: &Declared<'_>) -> Option<(String, Option<Strin
 /// Whether a service selects these pods; a service that is not declared here must bear the
 /// workload's name.
 fn leads(
-    scope: Scope<'_>,
+    scope: &Scope<'_>,
     service: Option<&str>,
     workload: Option<&str>,
     labels: &BTreeMap<String, String>,
@@ -107,21 +101,15 @@ fn leads(
         .iter()
         .filter(|r| matches!(r.label(0), "kubernetes_service" | "kubernetes_service_v1"))
         .find(|r| {
-            let scope = Scope {
-                file: r.file,
-                ..scope
-            };
             scope
+                .within(r.file)
                 .text_at(&r.block.body, &["metadata", "name"])
                 .as_deref()
                 == Some(service)
         });
     match declared {
         Some(declared) => {
-            let scope = Scope {
-                file: declared.file,
-                ..scope
-            };
+            let scope = scope.within(declared.file);
             let selector = scope.map_at(&declared.block.body, &["spec", "selector"]);
             !selector.is_empty()
                 && selector

@@ -2,10 +2,8 @@
 
 use crate::answer::{Options, Owner};
 use crate::find::service_of;
-use crate::index::{Index, Sources};
-use crate::lifecycle::ignored_by;
-use crate::owner::owner;
-use crate::reference::{What, references};
+use crate::index::Index;
+use crate::reference::What;
 use crate::tree::Tree;
 
 /// One image reference of a workload.
@@ -31,24 +29,21 @@ pub struct Running {
 /// module makes of an argument is not known, and not among them.
 #[must_use]
 pub fn running(tree: &dyn Tree, options: &Options) -> Vec<Running> {
-    let sources = Sources::read(tree);
-    let index = Index::new(&sources);
     let mut found = Vec::new();
-    for reference in references(&index) {
-        if reference.what != What::Image || reference.shape.is_some() {
+    for reference in Index::of(tree).references {
+        if reference.what != What::Image || reference.owner.kind == "module" {
             continue;
         }
-        let Some(said) = reference.said() else {
+        let Some(said) = reference.said else {
             continue;
         };
-        let path = reference.scope.file.path.clone();
         found.push(Running {
-            service: service_of(&path, options),
-            path,
+            service: service_of(&reference.root, options),
+            path: reference.path,
             line: reference.line,
-            tag: said.tag.text().map(str::to_owned),
-            owner: owner(&reference, &said.repository),
-            ignored_by: ignored_by(&reference),
+            tag: said.tag_text(),
+            owner: reference.owner,
+            ignored_by: reference.ignored_by.map(|ignored| ignored.entry),
             repository: said.repository,
         });
     }

@@ -16,6 +16,7 @@ fn image(repository: &str, tag: &str) -> Wanted {
     Wanted::Image {
         repository: version::normalise(repository),
         tag: tag.into(),
+        digest: None,
     }
 }
 
@@ -308,6 +309,9 @@ fn a_chart_moves_by_its_release_and_only_there() {
         name: Some("goauthentik".into()),
         namespace: Some("authentik".into()),
         image_repository: "authentik".into(),
+        chart_repository: Some("https://charts.goauthentik.io/".into()),
+        atomic: Some(true),
+        timeout_seconds: Some(6000),
         ..Owner::default()
     };
     assert_eq!(site.owner, [expected]);
@@ -333,6 +337,9 @@ fn owners_are_resolved_from_the_files() {
             replicas: Some(1),
             ingress_hosts: vec!["paperless.example.org".into()],
             memory_limit: Some("1Gi".into()),
+            readiness_probe: Some(false),
+            strategy: Some("Recreate".into()),
+            ..Owner::default()
         }]
     );
     let immich = owner_of("ghcr.io/immich-app/immich-server", "v2.7.5");

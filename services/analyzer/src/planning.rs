@@ -178,7 +178,7 @@ pub fn plan(
             versions.len()
         )));
     }
-    let steps = plan_steps(found, &versions);
+    let steps = plan_steps(found, &versions)?;
     if bytes(&steps) > MAX_SITES_BYTES {
         return Err(SkipReason::Refused(format!(
             "{} steps at {} places are too many for one upgrade; ask for a version in between first",
@@ -320,26 +320,38 @@ fn level(level: risk::Level) -> job::Level {
     }
 }
 
-fn plan_steps(found: &Sites, versions: &[String]) -> Vec<PlanStep> {
-    let mut previous: Option<&String> = None;
+/// The steps with what each of them writes.
+///
+/// # Errors
+/// A version in between cannot be written at one of the sites.
+fn plan_steps(found: &Sites, versions: &[String]) -> Result<Vec<PlanStep>, SkipReason> {
+    let mut before: Vec<String> = found.sites.iter().map(|site| site.before.clone()).collect();
     let mut steps = Vec::with_capacity(versions.len());
-    for to in versions {
+    for (at, to) in versions.iter().enumerate() {
+        let last = at + 1 == versions.len();
+        let mut sites = Vec::with_capacity(found.sites.len());
+        for (site, before) in found.sites.iter().zip(&mut before) {
+            let text = if last { Some(site.after.clone()) } else { site.text_for(to) };
+            let after = text.ok_or_else(|| {
+                SkipReason::Refused(format!(
+                    "{to} is a version on the way, and it cannot be written at {}:{}: what stands \
+                     there goes with a digest or with other words; ask for {to} itself first",
+                    site.path, site.line
+                ))
+            })?;
+            sites.push(job::Site {
+                path: site.path.clone(),
+                address: site.address.clone(),
+                before: std::mem::replace(before, after.clone()),
+                after,
+            });
+        }
         steps.push(PlanStep {
             to: to.clone(),
-            sites: found
-                .sites
-                .iter()
-                .map(|site| job::Site {
-                    path: site.path.clone(),
-                    address: site.address.clone(),
-                    before: previous.unwrap_or(&site.before).clone(),
-                    after: to.clone(),
-                })
-                .collect(),
+            sites,
         });
-        previous = Some(to);
     }
-    steps
+    Ok(steps)
 }
 
 #[cfg(test)]

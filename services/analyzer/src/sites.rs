@@ -19,6 +19,8 @@ pub struct Sites {
     pub from: String,
     /// Where, at least one.
     pub sites: Vec<Site>,
+    /// References of it that stay as they are, such as one of another line on purpose.
+    pub left: Vec<RefusedSite>,
     /// What could not be read and might matter, in sentences for people.
     pub notes: Vec<String>,
 }
@@ -27,7 +29,6 @@ pub struct Sites {
 #[derive(Debug)]
 pub struct Mentions {
     answer: Answer,
-    options: Options,
     /// What was searched, for people.
     searched: String,
 }
@@ -58,7 +59,6 @@ impl Mentions {
         let terraform = files.iter().filter(|path| path.ends_with(".tf")).count();
         Mentions {
             answer: terraform::find(tree, options, wanted),
-            options: options.clone(),
             searched: format!("{terraform} .tf files were searched for {name}"),
         }
     }
@@ -75,10 +75,8 @@ impl Mentions {
     #[must_use]
     pub fn mentioning(&self) -> BTreeSet<String> {
         let refused = self.answer.refused.iter();
-        let mut services: BTreeSet<String> = refused
-            .filter_map(|refused| stack_of(&refused.path, &self.options))
-            .map(str::to_owned)
-            .collect();
+        let mut services: BTreeSet<String> =
+            refused.filter_map(|refused| refused.service.clone()).collect();
         services.extend(self.moving());
         services
     }
@@ -89,25 +87,21 @@ impl Mentions {
     /// The reason why nothing is done.
     pub fn of_service(mut self, status: &str, only: Option<&str>) -> Result<Sites, SkipReason> {
         if let Some(only) = only {
-            let Mentions {
-                answer, options, ..
-            } = &mut self;
-            answer.sites.retain(|site| site.service == only);
-            answer
+            self.answer.sites.retain(|site| site.service == only);
+            self.answer
                 .refused
-                .retain(|refused| in_stack(&refused.path, options, only));
+                .retain(|refused| refused.service.as_deref() == Some(only));
         }
         let services = self.moving();
         if services.len() > 1 {
             return Err(SkipReason::SeveralServices(services.into_iter().collect()));
         }
-        judge(self.answer, &self.options, status, &self.searched)
+        judge(self.answer, status, &self.searched)
     }
 }
 
 fn judge(
     answer: Answer,
-    options: &Options,
     status: &str,
     searched: &str,
 ) -> Result<Sites, SkipReason> {
@@ -119,7 +113,8 @@ fn judge(
         .refused
         .iter()
         .filter(|refused| {
-            leaves_behind(&refused.reason) && in_stack(&refused.path, options, &first.service)
+            leaves_behind(&refused.reason)
+                && refused.service.as_deref() == Some(first.service.as_str())
         })
         .collect();
     if !behind.is_empty() {
@@ -127,8 +122,9 @@ fn judge(
     }
     Ok(Sites {
         service: first.service.clone(),
-        from: first.before.clone(),
+        from: first.tag.clone(),
         sites: answer.sites,
+        left: answer.refused,
         notes: answer.problems,
     })
 }
@@ -163,25 +159,9 @@ fn leaves_behind(reason: &Refused) -> bool {
     matches!(
         reason,
         Refused::IgnoredByLifecycle { .. }
-            | Refused::Overridden { .. }
             | Refused::Unresolvable { .. }
-            | Refused::UnsupportedShape { .. }
             | Refused::DigestPinned
     )
-}
-
-/// Whether the file is in the service's folder, or in one below it.
-fn in_stack(path: &str, options: &Options, service: &str) -> bool {
-    stack_of(path, options) == Some(service)
-}
-
-/// The service in whose folder the file is.
-fn stack_of<'a>(path: &'a str, options: &Options) -> Option<&'a str> {
-    let below = match options.stacks.trim_matches('/') {
-        "" | "." => path,
-        stacks => path.strip_prefix(stacks)?.strip_prefix('/')?,
-    };
-    below.split_once('/').map(|(service, _)| service)
 }
 
 fn listed(refused: &[&RefusedSite]) -> String {

@@ -51,6 +51,7 @@ impl Analyzer {
             Wanted::Image {
                 repository: request.image.clone(),
                 tag: request.tag.clone(),
+                digest: request.digest.clone(),
             }
         };
         let mentions = Mentions::read(tree.as_ref(), &self.options, &wanted);

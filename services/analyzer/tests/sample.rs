@@ -16,6 +16,7 @@ fn planned(settings: &Settings, image: &str, to: &str) -> Result<job::Plan, job:
     let wanted = Wanted::Image {
         repository: version::normalise(image),
         tag: to.to_owned(),
+        digest: None,
     };
     let found = sites::find(&tree, &Options::default(), &wanted, "", None)?;
     let rules = analyzer::rules(settings);

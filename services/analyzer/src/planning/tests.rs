@@ -22,6 +22,7 @@ fn sites(service: &str, from: &str, count: usize, to: &str) -> Sites {
     Sites {
         service: service.to_owned(),
         from: from.to_owned(),
+        left: Vec::new(),
         notes: Vec::new(),
         sites: (0..count)
             .map(|n| terraform::Site {
@@ -32,6 +33,8 @@ fn sites(service: &str, from: &str, count: usize, to: &str) -> Sites {
                 span: 0..from.len(),
                 before: from.to_owned(),
                 after: to.to_owned(),
+                tag: from.to_owned(),
+                around: Some((String::new(), String::new())),
                 service: service.to_owned(),
                 images: Vec::new(),
                 owner: vec![owner.clone()],

@@ -46,6 +46,7 @@ fn ask(
     let wanted = Wanted::Image {
         repository: "docker.io/acme/app".to_owned(),
         tag: tag.to_owned(),
+        digest: None,
     };
     find(&tree, &Options::default(), &wanted, status, only)
         .map_err(|reason| job::describe(&job::Body::Skipped(reason)))

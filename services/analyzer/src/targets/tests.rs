@@ -23,6 +23,8 @@ fn site(owner: Vec<Owner>) -> Site {
         span: 0..1,
         before: "1.0.0".to_owned(),
         after: "1.1.0".to_owned(),
+        tag: "1.0.0".to_owned(),
+        around: Some((String::new(), String::new())),
         service: "x".to_owned(),
         images: Vec::new(),
         owner,

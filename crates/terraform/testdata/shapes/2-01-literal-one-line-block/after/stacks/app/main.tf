@@ -1,0 +1,6 @@
+resource "kubernetes_pod" "app" {
+  metadata { name = "app" }
+  spec {
+    container { image = "acme/app:1.3.0" }
+  }
+}

@@ -1,0 +1,83 @@
+resource "kubernetes_namespace" "this" {
+  metadata {
+    name = "app"
+  }
+}
+
+resource "kubernetes_deployment" "app" {
+  metadata {
+    name      = "app"
+    namespace = kubernetes_namespace.this.metadata[0].name
+    labels    = { app = "app" }
+  }
+
+  spec {
+    replicas = 1
+
+    selector {
+      match_labels = { app = "app" }
+    }
+
+    template {
+      metadata {
+        labels = { app = "app" }
+      }
+
+      spec {
+        container {
+          name  = "app"
+          image = "registry.example.org:5000/acme/app:1.3.0"
+
+          port {
+            container_port = 8080
+          }
+
+          resources {
+            limits = {
+              memory = "256Mi"
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+resource "kubernetes_deployment" "hub" {
+  metadata {
+    name      = "hub"
+    namespace = kubernetes_namespace.this.metadata[0].name
+    labels    = { app = "hub" }
+  }
+
+  spec {
+    replicas = 1
+
+    selector {
+      match_labels = { app = "hub" }
+    }
+
+    template {
+      metadata {
+        labels = { app = "hub" }
+      }
+
+      spec {
+        container {
+          name  = "hub"
+          image = "acme/app:1.2.0"
+
+          port {
+            container_port = 8080
+          }
+
+          resources {
+            limits = {
+              memory = "256Mi"
+            }
+          }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,8 @@
+resource kubernetes_pod app {
+  spec {
+    container {
+      name  = "app"
+      image = "acme/app:1.2.0"
+    }
+  }
+}

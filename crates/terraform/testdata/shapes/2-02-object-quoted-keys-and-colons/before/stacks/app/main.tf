@@ -1,0 +1,16 @@
+resource "kubernetes_manifest" "app" {
+  manifest = {
+    "apiVersion" = "argoproj.io/v1alpha1"
+    "kind" : "CronWorkflow"
+    "spec" = {
+      "workflowSpec" = {
+        "templates" = [{
+          "container" = {
+            "name" : "app",
+            "image" : "acme/app:1.2.0",
+          }
+        }]
+      }
+    }
+  }
+}

@@ -1,0 +1,55 @@
+resource "kubernetes_namespace" "this" {
+  metadata {
+    name = "app"
+  }
+}
+
+resource "kubernetes_deployment" "app" {
+  metadata {
+    name      = "app"
+    namespace = kubernetes_namespace.this.metadata[0].name
+    labels    = { app = "app" }
+  }
+
+  spec {
+    replicas = 1
+
+    selector {
+      match_labels = { app = "app" }
+    }
+
+    template {
+      metadata {
+        labels = { app = "app" }
+      }
+
+      spec {
+        container {
+          name  = "app"
+          image = "acme/app:1.3.0"
+
+          port {
+            container_port = 8080
+          }
+
+          resources {
+            limits = {
+              memory = "256Mi"
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+resource "null_resource" "migrate" {
+  triggers = {
+    image = "acme/app:1.3.0"
+    chart = "1.2.0"
+  }
+
+  provisioner "local-exec" {
+    command = "kubectl -n app rollout status deployment/app"
+  }
+}

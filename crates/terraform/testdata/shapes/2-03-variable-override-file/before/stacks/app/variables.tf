@@ -1,0 +1,4 @@
+variable "app_version" {
+  type    = string
+  default = "1.1.0"
+}

@@ -1,0 +1,3 @@
+variable "app_version" {
+  default = "1.2.0"
+}

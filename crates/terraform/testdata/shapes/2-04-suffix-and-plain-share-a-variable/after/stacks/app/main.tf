@@ -1,0 +1,87 @@
+variable "app_version" {
+  default = "1.3.0"
+}
+
+resource "kubernetes_namespace" "this" {
+  metadata {
+    name = "app"
+  }
+}
+
+resource "kubernetes_deployment" "app" {
+  metadata {
+    name      = "app"
+    namespace = kubernetes_namespace.this.metadata[0].name
+    labels    = { app = "app" }
+  }
+
+  spec {
+    replicas = 1
+
+    selector {
+      match_labels = { app = "app" }
+    }
+
+    template {
+      metadata {
+        labels = { app = "app" }
+      }
+
+      spec {
+        container {
+          name  = "app"
+          image = "ghcr.io/acme/server:${var.app_version}"
+
+          port {
+            container_port = 8080
+          }
+
+          resources {
+            limits = {
+              memory = "256Mi"
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+resource "kubernetes_deployment" "ml" {
+  metadata {
+    name      = "ml"
+    namespace = kubernetes_namespace.this.metadata[0].name
+    labels    = { app = "ml" }
+  }
+
+  spec {
+    replicas = 1
+
+    selector {
+      match_labels = { app = "ml" }
+    }
+
+    template {
+      metadata {
+        labels = { app = "ml" }
+      }
+
+      spec {
+        container {
+          name  = "ml"
+          image = "ghcr.io/acme/ml:${var.app_version}-cuda"
+
+          port {
+            container_port = 8080
+          }
+
+          resources {
+            limits = {
+              memory = "256Mi"
+            }
+          }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,3 @@
+inputs = {
+  image_tag = "1.3.0" # für später
+}

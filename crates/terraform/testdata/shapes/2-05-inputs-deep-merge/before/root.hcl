@@ -1,0 +1,6 @@
+inputs = {
+  app = {
+    repository = "acme/app"
+    tag        = "1.1.0"
+  }
+}

@@ -1,0 +1,3 @@
+variable "app" {
+  type = object({ repository = string, tag = string })
+}

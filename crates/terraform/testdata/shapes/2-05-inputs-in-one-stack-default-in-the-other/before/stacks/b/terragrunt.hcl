@@ -1,0 +1,5 @@
+terraform {
+  source = "../../modules/app"
+}
+
+inputs = {}

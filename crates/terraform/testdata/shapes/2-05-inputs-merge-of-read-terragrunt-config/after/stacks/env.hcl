@@ -1,0 +1,4 @@
+locals {
+  environment = "prod"
+  image_tag   = "1.3.0"
+}

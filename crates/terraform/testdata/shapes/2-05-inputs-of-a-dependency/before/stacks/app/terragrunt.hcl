@@ -1,0 +1,7 @@
+dependency "build" {
+  config_path = "../build"
+}
+
+inputs = {
+  image_tag = dependency.build.outputs.image_tag
+}

@@ -1,0 +1,3 @@
+output "image_tag" {
+  value = "1.2.0"
+}

@@ -1,0 +1,3 @@
+inputs = {
+  image_tag = get_env("APP_TAG")
+}

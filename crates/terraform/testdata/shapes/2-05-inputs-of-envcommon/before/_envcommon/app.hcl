@@ -1,0 +1,7 @@
+locals {
+  tag = "1.2.0"
+}
+
+inputs = {
+  image_tag = local.tag
+}

@@ -1,0 +1,3 @@
+locals {
+  app_version = "1.2.0"
+}

@@ -1,0 +1,3 @@
+locals {
+  image_tag = "1.3.0"
+}

@@ -1,0 +1,8 @@
+locals {
+  web_version = "1.2.0"
+  app_version = "1.3.0"
+}
+
+inputs = {
+  image_tag = local.app_version
+}

@@ -1,0 +1,7 @@
+terraform {
+  source = "${get_repo_root()}//modules/app"
+}
+
+inputs = {
+  image_tag = "1.2.0"
+}

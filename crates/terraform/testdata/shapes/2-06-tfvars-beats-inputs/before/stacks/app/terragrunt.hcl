@@ -1,0 +1,3 @@
+inputs = {
+  image_tag = "1.1.0"
+}

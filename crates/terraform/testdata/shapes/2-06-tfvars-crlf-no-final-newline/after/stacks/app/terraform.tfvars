@@ -1,0 +1,2 @@
+# größer
+image_tag = "1.3.0" # später

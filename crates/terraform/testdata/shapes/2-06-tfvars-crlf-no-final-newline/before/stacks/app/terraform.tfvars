@@ -1,0 +1,2 @@
+# größer
+image_tag = "1.2.0" # später

@@ -1,0 +1,83 @@
+resource "kubernetes_namespace" "this" {
+  metadata {
+    name = "app"
+  }
+}
+
+resource "kubernetes_deployment" "app" {
+  metadata {
+    name      = "app"
+    namespace = kubernetes_namespace.this.metadata[0].name
+    labels    = { app = "app" }
+  }
+
+  spec {
+    replicas = 1
+
+    selector {
+      match_labels = { app = "app" }
+    }
+
+    template {
+      metadata {
+        labels = { app = "app" }
+      }
+
+      spec {
+        container {
+          name  = "app"
+          image = "acme/app:${var.versions["app"]}"
+
+          port {
+            container_port = 8080
+          }
+
+          resources {
+            limits = {
+              memory = "256Mi"
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+resource "kubernetes_deployment" "web" {
+  metadata {
+    name      = "web"
+    namespace = kubernetes_namespace.this.metadata[0].name
+    labels    = { app = "web" }
+  }
+
+  spec {
+    replicas = 1
+
+    selector {
+      match_labels = { app = "web" }
+    }
+
+    template {
+      metadata {
+        labels = { app = "web" }
+      }
+
+      spec {
+        container {
+          name  = "web"
+          image = "acme/app-web:${var.versions.web}"
+
+          port {
+            container_port = 8080
+          }
+
+          resources {
+            limits = {
+              memory = "256Mi"
+            }
+          }
+        }
+      }
+    }
+  }
+}

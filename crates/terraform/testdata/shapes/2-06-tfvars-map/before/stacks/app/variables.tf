@@ -1,0 +1,3 @@
+variable "versions" {
+  type = map(string)
+}

@@ -1,0 +1,6 @@
+terraform {
+  extra_arguments "pin" {
+    commands  = ["plan", "apply"]
+    arguments = ["-var", "image_tag=1.3.0"]
+  }
+}

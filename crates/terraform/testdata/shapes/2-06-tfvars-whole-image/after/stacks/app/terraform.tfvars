@@ -1,0 +1,1 @@
+app_image = "docker.io/acme/app:1.3.0"

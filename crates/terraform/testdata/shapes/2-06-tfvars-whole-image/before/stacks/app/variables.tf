@@ -1,0 +1,4 @@
+variable "app_image" {
+  type    = string
+  default = "acme/app:1.0.0"
+}

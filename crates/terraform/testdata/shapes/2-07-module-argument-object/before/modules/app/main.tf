@@ -1,0 +1,45 @@
+resource "kubernetes_deployment" "app" {
+  metadata {
+    name      = "app"
+    namespace = "app"
+    labels    = { app = "app" }
+  }
+
+  spec {
+    replicas = 1
+
+    selector {
+      match_labels = { app = "app" }
+    }
+
+    template {
+      metadata {
+        labels = { app = "app" }
+      }
+
+      spec {
+        container {
+          name  = "app"
+          image = "${var.image.repository}:${var.image.tag}"
+
+          port {
+            container_port = 8080
+          }
+
+          resources {
+            limits = {
+              memory = "256Mi"
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+variable "image" {
+  type = object({
+    repository = string
+    tag        = string
+  })
+}

@@ -1,0 +1,6 @@
+module "b" {
+  source    = "../../modules/app"
+  namespace = "b"
+  tag       = "1.3.0"
+}
+

@@ -1,0 +1,6 @@
+module "a" {
+  source    = "../../modules/app"
+  namespace = "a"
+  tag       = "1.2.0"
+}
+

@@ -1,0 +1,7 @@
+module "a" {
+  source    = "../../modules/app"
+  namespace = "a"
+  count     = 2
+  tag       = "1.2.0"
+}
+

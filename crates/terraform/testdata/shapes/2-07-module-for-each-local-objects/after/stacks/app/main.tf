@@ -1,0 +1,13 @@
+locals {
+  sites = {
+    anna = { host = "anna.example.org", tag = "1.3.0" }
+    bert = { host = "bert.example.org", tag = "1.3.0" }
+  }
+}
+
+module "site" {
+  source    = "../../modules/app"
+  for_each  = local.sites
+  namespace = each.key
+  tag       = each.value.tag
+}

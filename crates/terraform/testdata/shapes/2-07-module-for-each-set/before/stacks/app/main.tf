@@ -1,0 +1,7 @@
+module "app" {
+  for_each = toset(["blue", "green"])
+
+  source    = "../../modules/app"
+  namespace = each.key
+  tag       = "1.2.0"
+}

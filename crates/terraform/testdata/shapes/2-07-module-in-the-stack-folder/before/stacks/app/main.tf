@@ -1,0 +1,4 @@
+module "server" {
+  source = "./modules/server"
+  tag    = "1.2.0"
+}

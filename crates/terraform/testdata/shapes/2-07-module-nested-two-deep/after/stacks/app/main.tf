@@ -1,0 +1,4 @@
+module "app" {
+  source = "../../modules/app"
+  tag    = "1.3.0"
+}

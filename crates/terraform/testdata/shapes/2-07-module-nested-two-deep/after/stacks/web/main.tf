@@ -1,0 +1,8 @@
+module "app" {
+  source = "../../modules/app"
+  tag    = var.tag
+}
+
+variable "tag" {
+  default = "1.3.0"
+}

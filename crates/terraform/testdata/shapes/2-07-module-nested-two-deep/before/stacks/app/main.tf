@@ -1,0 +1,4 @@
+module "app" {
+  source = "../../modules/app"
+  tag    = "1.2.0"
+}

@@ -1,0 +1,3 @@
+variable "name" {}
+variable "image_repository" {}
+variable "image_tag" {}

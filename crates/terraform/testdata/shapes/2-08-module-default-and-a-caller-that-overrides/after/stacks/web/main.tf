@@ -1,0 +1,6 @@
+module "web" {
+  source    = "../../modules/app"
+  namespace = "web"
+  tag       = "1.3.0"
+}
+

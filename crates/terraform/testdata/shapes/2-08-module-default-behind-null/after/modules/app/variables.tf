@@ -1,0 +1,6 @@
+variable "namespace" {}
+variable "tag" {
+  type     = string
+  nullable = false
+  default  = "1.3.0"
+}

@@ -1,0 +1,6 @@
+module "app" {
+  source    = "../../modules/app"
+  namespace = "app"
+  tag       = null
+}
+

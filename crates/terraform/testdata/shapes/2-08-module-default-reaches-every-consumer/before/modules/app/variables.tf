@@ -1,0 +1,4 @@
+variable "namespace" {}
+variable "tag" {
+  default = "1.2.0"
+}

@@ -1,0 +1,4 @@
+module "pg" {
+  source   = "../../modules/pg"
+  pg_image = "ghcr.io/acme/postgres:16.4"
+}

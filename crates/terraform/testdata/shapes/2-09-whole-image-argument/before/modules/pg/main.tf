@@ -1,0 +1,38 @@
+resource "kubernetes_deployment" "pg" {
+  metadata {
+    name      = "pg"
+    namespace = "pg"
+    labels    = { app = "pg" }
+  }
+
+  spec {
+    replicas = 1
+
+    selector {
+      match_labels = { app = "pg" }
+    }
+
+    template {
+      metadata {
+        labels = { app = "pg" }
+      }
+
+      spec {
+        container {
+          name  = "pg"
+          image = var.pg_image
+
+          port {
+            container_port = 8080
+          }
+
+          resources {
+            limits = {
+              memory = "256Mi"
+            }
+          }
+        }
+      }
+    }
+  }
+}

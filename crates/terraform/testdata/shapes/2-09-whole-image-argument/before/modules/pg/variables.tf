@@ -1,0 +1,3 @@
+variable "pg_image" {
+  default = "postgres:16.3"
+}

@@ -1,0 +1,9 @@
+# Versionen – bitte hier ändern
+locals {
+  app_version = "1.2.0"
+}
+
+locals {
+  domain = "example.org"
+}
+

@@ -1,0 +1,5 @@
+locals {
+  version = "1.3.0"
+  name    = "acme/app"
+}
+

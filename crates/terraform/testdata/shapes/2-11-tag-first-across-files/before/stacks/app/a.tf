@@ -1,0 +1,5 @@
+locals {
+  version = "1.2.0"
+  name    = "acme/app"
+}
+

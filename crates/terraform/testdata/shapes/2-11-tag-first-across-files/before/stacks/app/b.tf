@@ -1,0 +1,4 @@
+locals {
+  registry = "index.docker.io"
+}
+

@@ -1,0 +1,9 @@
+resource "helm_release" "app" {
+  name       = "app"
+  namespace  = "app"
+  repository = "https://charts.example.org"
+  chart      = "app"
+  version    = "9.0.1"
+
+  values = [for name in fileset(path.module, "values/*.yaml") : file("${path.module}/${name}")]
+}

@@ -1,0 +1,9 @@
+resource "helm_release" "app" {
+  name       = "app"
+  namespace  = "app"
+  repository = "https://charts.example.org"
+  chart      = "app"
+  version    = "9.0.1"
+
+  values = [yamlencode({ image = { repository = "acme/app", tag = var.image_tag } })]
+}

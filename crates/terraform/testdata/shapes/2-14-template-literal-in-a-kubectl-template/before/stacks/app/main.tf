@@ -1,0 +1,3 @@
+resource "kubectl_manifest" "app" {
+  yaml_body = templatefile("${path.module}/app.yaml", { namespace = "app" })
+}

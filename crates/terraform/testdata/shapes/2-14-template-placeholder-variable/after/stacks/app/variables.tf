@@ -1,0 +1,4 @@
+variable "domain" {}
+variable "tag" {
+  default = "1.3.0"
+}

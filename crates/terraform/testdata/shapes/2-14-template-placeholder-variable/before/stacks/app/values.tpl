@@ -1,0 +1,4 @@
+image:
+  repository: acme/app
+  tag: "${image_tag}"
+host: "app.${domain}"

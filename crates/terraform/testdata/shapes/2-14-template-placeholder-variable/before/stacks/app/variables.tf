@@ -1,0 +1,4 @@
+variable "domain" {}
+variable "tag" {
+  default = "1.2.0"
+}

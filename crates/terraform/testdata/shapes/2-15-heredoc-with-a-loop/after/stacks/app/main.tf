@@ -1,0 +1,16 @@
+resource "kubectl_manifest" "app" {
+  yaml_body = <<-YAML
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      name: app
+    spec:
+      containers:
+        - name: app
+          image: acme/app:1.3.0
+          args:
+          %{~ for host in ["a", "b"] ~}
+            - --host=${host}
+          %{~ endfor ~}
+  YAML
+}

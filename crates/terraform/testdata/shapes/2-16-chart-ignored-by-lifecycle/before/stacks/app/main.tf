@@ -1,0 +1,11 @@
+resource "helm_release" "app" {
+  name       = "app"
+  namespace  = "app"
+  repository = "https://charts.example.org"
+  chart      = "app"
+  version    = "9.0.1"
+
+  lifecycle {
+    ignore_changes = [version]
+  }
+}

@@ -1,0 +1,7 @@
+resource "helm_release" "app" {
+  name       = "app"
+  namespace  = "app"
+  repository = "https://charts.example.org"
+  chart      = "app"
+  version    = "9.0.0"
+}

@@ -1,0 +1,11 @@
+module "app" {
+  source        = "../../modules/helm"
+  chart         = "app"
+  chart_version = "9.0.1"
+}
+
+module "web" {
+  source        = "../../modules/helm"
+  chart         = "app-web"
+  chart_version = "9.0.1"
+}

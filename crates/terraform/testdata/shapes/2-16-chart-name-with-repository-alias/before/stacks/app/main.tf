@@ -1,0 +1,5 @@
+resource "helm_release" "ingress" {
+  name    = "ingress"
+  chart   = "traefik/traefik"
+  version = "33.0.0"
+}

@@ -1,0 +1,3 @@
+inputs = {
+  chart_version = "9.0.1"
+}

@@ -1,0 +1,1 @@
+chart_version = "9.1.0"

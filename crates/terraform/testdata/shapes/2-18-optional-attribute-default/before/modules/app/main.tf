@@ -1,0 +1,38 @@
+resource "kubernetes_deployment" "app" {
+  metadata {
+    name      = "app"
+    namespace = var.app.namespace
+    labels    = { app = "app" }
+  }
+
+  spec {
+    replicas = 1
+
+    selector {
+      match_labels = { app = "app" }
+    }
+
+    template {
+      metadata {
+        labels = { app = "app" }
+      }
+
+      spec {
+        container {
+          name  = "app"
+          image = "acme/app:${var.app.tag}"
+
+          port {
+            container_port = 8080
+          }
+
+          resources {
+            limits = {
+              memory = "256Mi"
+            }
+          }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,7 @@
+module "app" {
+  source = "../../modules/app"
+  app = {
+    namespace = "app"
+    tag       = "1.3.0"
+  }
+}

@@ -1,0 +1,18 @@
+resource "helm_release" "app" {
+  name       = "app"
+  namespace  = "app"
+  repository = "https://charts.example.org"
+  chart      = "app"
+  version    = "9.0.1"
+
+  values = [file("${path.module}/values.yaml")]
+
+  set {
+    name  = "image.tag"
+    value = var.tag
+  }
+}
+
+variable "tag" {
+  default = "1.3.0"
+}

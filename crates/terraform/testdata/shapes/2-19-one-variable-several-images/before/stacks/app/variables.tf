@@ -1,0 +1,3 @@
+variable "release" {
+  default = "v2.7.4"
+}

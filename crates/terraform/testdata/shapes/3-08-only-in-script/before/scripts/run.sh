@@ -1,0 +1,3 @@
+#!/bin/sh
+set -eu
+docker run --rm acme/app:1.2.0

@@ -1,0 +1,10 @@
+resource "helm_release" "app" {
+  name       = "app"
+  namespace  = "app"
+  repository = "https://charts.example.org"
+  chart      = "app"
+  # version  = "9.0.1"
+  // version = "9.0.1"
+  /* version = "9.0.1" */
+  version    = "9.1.0"
+}

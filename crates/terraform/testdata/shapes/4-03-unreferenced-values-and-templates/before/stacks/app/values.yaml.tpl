@@ -1,0 +1,3 @@
+image:
+  repository: acme/app
+  tag: "1.2.0"

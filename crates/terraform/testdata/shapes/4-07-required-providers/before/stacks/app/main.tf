@@ -1,0 +1,7 @@
+resource "helm_release" "vault" {
+  name       = "vault"
+  namespace  = "vault"
+  repository = "https://charts.example.org"
+  chart      = "vault"
+  version    = "1.2.0"
+}

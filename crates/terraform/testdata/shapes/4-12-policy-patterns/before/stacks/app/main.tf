@@ -1,0 +1,59 @@
+resource "kubernetes_manifest" "policy" {
+  manifest = {
+    apiVersion = "kyverno.io/v1"
+    kind       = "ClusterPolicy"
+    spec = {
+      rules = [{
+        validate = {
+          pattern = { spec = { containers = [{ image = "docker.io/* | ghcr.io/*" }] } }
+        }
+        verifyImages = [{ imageReferences = ["docker.io/acme/*", "ghcr.io/acme/app*"] }]
+      }]
+    }
+  }
+}
+
+resource "kubernetes_namespace" "this" {
+  metadata {
+    name = "app"
+  }
+}
+
+resource "kubernetes_deployment" "app" {
+  metadata {
+    name      = "app"
+    namespace = kubernetes_namespace.this.metadata[0].name
+    labels    = { app = "app" }
+  }
+
+  spec {
+    replicas = 1
+
+    selector {
+      match_labels = { app = "app" }
+    }
+
+    template {
+      metadata {
+        labels = { app = "app" }
+      }
+
+      spec {
+        container {
+          name  = "app"
+          image = "acme/app:1.2.0"
+
+          port {
+            container_port = 8080
+          }
+
+          resources {
+            limits = {
+              memory = "256Mi"
+            }
+          }
+        }
+      }
+    }
+  }
+}
