@@ -24,28 +24,24 @@ pub(crate) const CLIPPY: Suite = Suite {
     run: clippy,
 };
 
-/// What programs of others judge; they are installed when they are missing.
-pub(crate) const SUPPLIES: [Suite; 3] = [
-    Suite {
-        name: "typos",
-        run: programs::typos,
-    },
-    Suite {
-        name: "machete",
-        run: programs::machete,
-    },
-    Suite {
-        name: "deny",
-        run: programs::deny,
-    },
-];
+pub(crate) const TYPOS: Suite = Suite {
+    name: "typos",
+    run: programs::typos,
+};
+pub(crate) const MACHETE: Suite = Suite {
+    name: "machete",
+    run: programs::machete,
+};
+pub(crate) const DENY: Suite = Suite {
+    name: "deny",
+    run: programs::deny,
+};
 
 /// Runs the checks.
 pub(crate) fn run(root: &Path) -> Result<()> {
-    let [typos, machete, deny] = SUPPLIES;
     suites::run_all(
         root,
-        &[FORMAT, GENERATED, TIDY, CLIPPY, typos, machete, deny],
+        &[FORMAT, GENERATED, TIDY, CLIPPY, TYPOS, MACHETE, DENY],
     )
 }
 

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use crate::check::{DENY, MACHETE};
 use crate::suites::{self, Suite};
 use crate::{manifests, shell, test};
 
 /// Runs all suites.
 pub(crate) fn run(root: &Path) -> Result<()> {
-    let mut suites = test::suites();
+    let mut suites = test::suites(vec![MACHETE, DENY]);
     suites.push(Suite {
         name: "manifests",
         run: manifests::run,

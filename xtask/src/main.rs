@@ -48,9 +48,11 @@ enum Task {
     /// Measure: how fast, how large, how soon again. Nothing there is red or green.
     #[command(subcommand)]
     Bench(bench::Bench),
-    /// Run every suite: format, generated code, tidy, build, tests, doctests, clippy.
+    /// Run every suite: format, generated code, tidy, typos, build, tests, doctests, clippy; unused
+    /// dependencies and licences where `check` or `full` has built the programs for them.
     Test,
-    /// Run what `test` runs, and then the long suites, which it leaves out.
+    /// Run what `test` runs, unused dependencies and licences in any case, the manifests, and the
+    /// long tests.
     Full,
     /// Run the checks that need no running program: format, generated code, tidy, clippy, typos,
     /// unused dependencies, licences. The first run builds two of the programs, which takes minutes.

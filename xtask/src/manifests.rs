@@ -1,4 +1,5 @@
-//! `cargo xtask manifests`: what `deploy/k8s` renders to, against the schemas of the Kubernetes API.
+//! `cargo xtask manifests`: what `deploy/k8s` renders to, and DIUN's sample, against the schemas of
+//! the Kubernetes API.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,12 +9,13 @@ use anyhow::{Context, Result, bail};
 use crate::{programs, shell};
 
 const OVERLAYS: [&str; 3] = ["single", "ha", "external-secrets"];
+const AS_THEY_ARE: [&str; 1] = ["deploy/samples/diun/diun.yaml"];
 /// The oldest and the newest Kubernetes that the manifests are for.
 const VERSIONS: [&str; 2] = ["1.33", "1.37"];
 /// Kinds that are no part of Kubernetes, so that no schema of theirs is at hand.
 const NOT_CHECKED: [&str; 1] = ["externalsecret"];
 
-/// Renders every overlay and checks it.
+/// Renders every overlay and checks it, and what is applied as it is.
 pub(crate) fn run(root: &Path) -> Result<()> {
     let kubectl = programs::kubectl(root)?;
     let rendered = root.join("target/manifests.yaml");
@@ -22,29 +24,38 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         render.arg("kustomize");
         render.arg(root.join("deploy/k8s/overlays").join(overlay));
         std::fs::write(&rendered, shell::output(&mut render)?)?;
-        for version in VERSIONS {
-            let mut check = programs::kubernetes_validate(root)?;
-            check.args(["--strict", "--kubernetes-version", version]);
-            let output = check
-                .arg(&rendered)
-                .output()
-                .context("failed to start python3")?;
-            let text = String::from_utf8_lossy(&output.stdout);
-            let verdict = judge(&text);
-            if !output.status.success() || verdict.checked == 0 || !verdict.faults.is_empty() {
-                let told = String::from_utf8_lossy(&output.stderr);
-                let faults = verdict.faults.join("\n");
-                bail!("{overlay} is not right for Kubernetes {version}:\n{faults}\n{told}");
-            }
-            println!(
-                "{overlay}: {} objects are right for Kubernetes {version}{}",
-                verdict.checked,
-                match verdict.left_out {
-                    0 => String::new(),
-                    count => format!("; {count} are not checked: {}", NOT_CHECKED.join(", ")),
-                }
-            );
+        check(root, overlay, &rendered)?;
+    }
+    for file in AS_THEY_ARE {
+        check(root, file, &root.join(file))?;
+    }
+    Ok(())
+}
+
+/// Checks the objects of a file.
+fn check(root: &Path, name: &str, file: &Path) -> Result<()> {
+    for version in VERSIONS {
+        let mut check = programs::kubernetes_validate(root)?;
+        check.args(["--strict", "--kubernetes-version", version]);
+        let output = check
+            .arg(file)
+            .output()
+            .context("failed to start python3")?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let verdict = judge(&text);
+        if !output.status.success() || verdict.checked == 0 || !verdict.faults.is_empty() {
+            let told = String::from_utf8_lossy(&output.stderr);
+            let faults = verdict.faults.join("\n");
+            bail!("{name} is not right for Kubernetes {version}:\n{faults}\n{told}");
         }
+        println!(
+            "{name}: {} objects are right for Kubernetes {version}{}",
+            verdict.checked,
+            match verdict.left_out {
+                0 => String::new(),
+                count => format!("; {count} are not checked: {}", NOT_CHECKED.join(", ")),
+            }
+        );
     }
     Ok(())
 }

@@ -8,10 +8,20 @@ use sha2::{Digest, Sha256};
 
 use crate::{setup, shell};
 
-/// A program from crates.io. Building one takes minutes, once.
-fn from_crates(root: &Path, name: &str, version: &str) -> Result<PathBuf> {
+/// Name and version of the programs from crates.io.
+const DENY: (&str, &str) = ("cargo-deny", "0.20.2");
+const MACHETE: (&str, &str) = ("cargo-machete", "0.9.2");
+
+/// The folder of a program from crates.io, and the program, whether it is built or not.
+fn place(root: &Path, (name, version): (&str, &str)) -> (PathBuf, PathBuf) {
     let folder = root.join(".tools").join(format!("{name}-{version}"));
     let program = folder.join("bin").join(name);
+    (folder, program)
+}
+
+/// A program from crates.io. Building one takes minutes, once.
+fn from_crates(root: &Path, (name, version): (&str, &str)) -> Result<PathBuf> {
+    let (folder, program) = place(root, (name, version));
     if !program.is_file() {
         println!("{name} {version} is built once; this takes some minutes");
         let mut install = shell::cargo(root);
@@ -52,7 +62,7 @@ fn from_python(root: &Path, name: &str, version: &str, alone: bool) -> Result<Pa
 
 /// Licences, bans and sources of the dependencies.
 pub(crate) fn deny(root: &Path) -> Result<()> {
-    let program = from_crates(root, "cargo-deny", "0.20.2")?;
+    let program = from_crates(root, DENY)?;
     let mut command = Command::new(program);
     command.current_dir(root).args(["--all-features", "check"]);
     shell::stream(command.args(["bans", "licenses", "sources"]))
@@ -60,8 +70,18 @@ pub(crate) fn deny(root: &Path) -> Result<()> {
 
 /// Dependencies that nobody uses.
 pub(crate) fn machete(root: &Path) -> Result<()> {
-    let program = from_crates(root, "cargo-machete", "0.9.2")?;
+    let program = from_crates(root, MACHETE)?;
     shell::stream(Command::new(program).current_dir(root))
+}
+
+/// Whether [`deny`] needs no building.
+pub(crate) fn deny_is_built(root: &Path) -> bool {
+    place(root, DENY).1.is_file()
+}
+
+/// Whether [`machete`] needs no building.
+pub(crate) fn machete_is_built(root: &Path) -> bool {
+    place(root, MACHETE).1.is_file()
 }
 
 /// Misspelled words.

@@ -4,18 +4,25 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::check::{CLIPPY, FORMAT, GENERATED, TIDY};
+use crate::check::{CLIPPY, DENY, FORMAT, GENERATED, MACHETE, TIDY, TYPOS};
 use crate::suites::{self, Suite};
-use crate::{setup, shell};
+use crate::{programs, setup, shell};
 
-/// Runs all suites.
+/// Runs all suites; of the checks whose programs take minutes to build, those that are built.
 pub(crate) fn run(root: &Path) -> Result<()> {
-    suites::run_all(root, &suites())
+    let built = |(suite, is_built): (Suite, bool)| is_built.then_some(suite);
+    let dependencies = [
+        (MACHETE, programs::machete_is_built(root)),
+        (DENY, programs::deny_is_built(root)),
+    ];
+    let dependencies = dependencies.into_iter().filter_map(built).collect();
+    suites::run_all(root, &suites(dependencies))
 }
 
-/// The suites. The cheap ones come first, so that a slip is seen early.
-pub(crate) fn suites() -> Vec<Suite> {
-    vec![
+/// The suites, with those that judge the dependencies. The cheap ones come first, so that a slip is
+/// seen early.
+pub(crate) fn suites(dependencies: Vec<Suite>) -> Vec<Suite> {
+    let mut suites = vec![
         Suite {
             name: "setup",
             run: setup::run,
@@ -23,6 +30,10 @@ pub(crate) fn suites() -> Vec<Suite> {
         FORMAT,
         GENERATED,
         TIDY,
+        TYPOS,
+    ];
+    suites.extend(dependencies);
+    suites.extend([
         Suite {
             name: "build",
             run: build,
@@ -36,7 +47,8 @@ pub(crate) fn suites() -> Vec<Suite> {
             run: doctests,
         },
         CLIPPY,
-    ]
+    ]);
+    suites
 }
 
 /// Builds all targets: with the features the tests use, so that nothing is built twice, and with
