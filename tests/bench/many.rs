@@ -171,9 +171,11 @@ fn plan(tag: &str) -> Plan {
         repository: "owner/infra".into(),
         cluster: "default".into(),
         from: "1.0.0".into(),
+        from_app: None,
         head: "c0ffee".repeat(6),
         steps: vec![PlanStep {
             to: tag.into(),
+            app: None,
             sites: vec![Site {
                 path: "stacks/crowd/main.tf".into(),
                 address: "kubernetes_deployment.app.spec.template.spec.container.image".into(),

@@ -40,9 +40,11 @@ fn plan() -> Body {
         repository: "acme/infra".to_owned(),
         cluster: "default".to_owned(),
         from: "1.0.0".to_owned(),
+        from_app: None,
         head: "0".repeat(40),
         steps: vec![PlanStep {
             to: "1.0.1".to_owned(),
+            app: None,
             sites: Vec::new(),
         }],
         targets: Vec::new(),

@@ -15,10 +15,9 @@ pub fn describe(body: &Body) -> String {
             text
         }
         Body::Planned(plan) => format!(
-            "{} {} -> {}, {}, {} step(s)",
+            "{} {}, {}, {} step(s)",
             plan.service,
-            plan.from,
-            plan.to(),
+            plan.way(&plan.from, plan.to(), "->"),
             plan.risk.level,
             plan.step_count()
         ),

@@ -71,6 +71,8 @@ pub struct Site {
 pub struct PlanStep {
     /// The tag or chart version that is live after the step.
     pub to: String,
+    /// Of a chart: the app version that it brings; none of an image.
+    pub app: Option<String>,
     /// What is edited.
     pub sites: Vec<Site>,
 }
@@ -78,11 +80,12 @@ pub struct PlanStep {
 /// One workload that must run the new version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// `Deployment`, `StatefulSet` or `DaemonSet`.
+    /// `Deployment`, `StatefulSet` or `DaemonSet`; or `HelmRelease`, which stands for all
+    /// workloads of a release.
     pub kind: String,
     /// The namespace.
     pub namespace: String,
-    /// The workload's name.
+    /// The workload's name, or the release's.
     pub name: String,
     /// The labels that select its pods.
     pub match_labels: BTreeMap<String, String>,
@@ -90,7 +93,8 @@ pub struct Target {
     pub containers: Vec<String>,
     /// The init containers that run the image.
     pub init_containers: Vec<String>,
-    /// The image without tag, as the repository writes it.
+    /// The image without tag, as the repository writes it; of a release the one that tells which
+    /// app version runs.
     pub image: String,
     /// Addresses that must answer; empty: "HTTP: not configured".
     pub http: Vec<String>,
@@ -166,6 +170,8 @@ pub struct Plan {
     pub cluster: String,
     /// The version that is written in the repository now.
     pub from: String,
+    /// Of a chart: the app version that goes with `from`; none of an image.
+    pub from_app: Option<String>,
     /// The commit that was read.
     pub head: String,
     /// The steps, the last one to the wanted version; at least one.
@@ -219,5 +225,33 @@ impl Plan {
             .checked_sub(1)
             .and_then(|previous| self.step(previous))
             .map_or(self.from.as_str(), |step| step.to.as_str())
+    }
+
+    /// What the image's tag says while `version` is live: of a chart its app version, else the
+    /// version itself.
+    #[must_use]
+    pub fn app_of<'a>(&'a self, version: &'a str) -> &'a str {
+        let before = self.from_app.as_deref().filter(|_| version == self.from);
+        let after = || {
+            let mut steps = self.steps.iter().filter(|step| step.to == version);
+            steps.find_map(|step| step.app.as_deref())
+        };
+        before.or_else(after).unwrap_or(version)
+    }
+
+    /// Whether the versions are those of a chart.
+    #[must_use]
+    pub fn is_chart(&self) -> bool {
+        self.from_app.is_some()
+    }
+
+    /// From where to where, for people; of a chart with its app versions. `arrow` stands between.
+    #[must_use]
+    pub fn way(&self, from: &str, to: &str, arrow: &str) -> String {
+        if !self.is_chart() {
+            return format!("{from} {arrow} {to}");
+        }
+        let (app_from, app_to) = (self.app_of(from), self.app_of(to));
+        format!("chart {from} {arrow} {to}, app {app_from} {arrow} {app_to}")
     }
 }

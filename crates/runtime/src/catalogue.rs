@@ -3,7 +3,11 @@
 //! The configuration's `sources` adds to it and overrides it. What is in neither is found by
 //! auto-detection, which is the analyzer's.
 
+mod charts;
+
 use std::fmt;
+
+pub use charts::{CHARTS_OF, Chart, app_source, chart_of, images_of};
 
 /// A source repository on a git host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

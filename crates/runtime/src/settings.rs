@@ -19,12 +19,12 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::catalogue::{self, Source};
+use crate::catalogue::{self, Chart, Source};
 use crate::config::{self, Faults, Sources};
 
 pub use embedded::Embedded;
 pub use kuma::Kuma;
-pub use outside::{Ci, GitHub, Kubernetes, Nats, Repository, Slack, Turn};
+pub use outside::{Ci, GitHub, Helm, Kubernetes, Nats, Repository, Slack, Turn};
 pub use pipeline::{Backup, Bus, Executor, Ingest, Rate, Risk, Status, Verify};
 pub use secrets::Secrets;
 pub use services::{BackupTarget, Engine, Service};
@@ -60,6 +60,10 @@ pub struct Settings {
     pub github: GitHub,
     /// Source repositories of images and charts, over the built-in catalogue.
     pub sources: BTreeMap<String, String>,
+    /// The chart that deploys an image, as `repository chart`, over the built-in catalogue.
+    pub charts: BTreeMap<String, String>,
+    /// How chart repositories are asked.
+    pub helm: Helm,
     /// What is special about a service.
     pub services: BTreeMap<String, Service>,
     /// How database backups are taken.
@@ -99,6 +103,8 @@ impl Default for Settings {
             risk: Risk::default(),
             github: GitHub::default(),
             sources: BTreeMap::new(),
+            charts: BTreeMap::new(),
+            helm: Helm::default(),
             services: BTreeMap::new(),
             backup: Backup::default(),
             executor: Executor::default(),
@@ -250,6 +256,19 @@ impl Settings {
             None => catalogue::image(image_or_charts).or_else(|| catalogue::chart(image_or_charts)),
         }
     }
+
+    /// The chart that deploys an image (without tag): the user's word first, then the built-in
+    /// catalogue.
+    #[must_use]
+    pub fn chart_of(&self, image: &str) -> Option<Chart<'_>> {
+        let wanted = catalogue::short(image);
+        let own = self.charts.iter();
+        let mut own = own.filter(|(name, _)| catalogue::short(name) == wanted);
+        match own.next() {
+            Some((_, chart)) => Chart::parse(chart),
+            None => catalogue::chart_of(image),
+        }
+    }
 }
 
 /// Texts as an owned list, for defaults.
@@ -382,6 +401,27 @@ mod tests {
         assert!(!settings.may_touch("vault") && settings.may_touch("shlink"));
         assert!(settings.always_steps("vault") && settings.always_steps("nextcloud"));
         assert!(!settings.always_steps("immich") && !settings.always_steps("shlink"));
+    }
+
+    #[test]
+    fn the_users_chart_of_an_image_goes_before_the_catalogues() {
+        let toml =
+            format!("{SMALL}[charts]\n'traefik' = 'oci://registry.example.org/charts traefik'\n");
+        let settings = load(&toml).unwrap();
+        let of = |image| settings.chart_of(image).map(|chart| chart.repository);
+        for (image, expected) in [
+            (
+                "docker.io/library/traefik",
+                Some("oci://registry.example.org/charts"),
+            ),
+            (
+                "ghcr.io/goauthentik/server",
+                Some("https://charts.goauthentik.io/"),
+            ),
+            ("ghcr.io/acme/app", None),
+        ] {
+            assert_eq!(of(image), expected, "{image}");
+        }
     }
 
     #[test]

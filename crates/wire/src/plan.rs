@@ -36,6 +36,7 @@ impl From<&job::Plan> for v1::Plan {
                 names: monitors.names.clone(),
                 hosts: monitors.hosts.clone(),
             }),
+            from_app: plan.from_app.clone().unwrap_or_default(),
         }
     }
 }
@@ -58,6 +59,7 @@ impl TryFrom<v1::Plan> for job::Plan {
             repository: plan.repository,
             cluster: plan.cluster,
             from: plan.from,
+            from_app: some(plan.from_app),
             head: plan.head,
             steps: plan.steps.into_iter().map(Into::into).collect(),
             targets: plan.targets.into_iter().map(Into::into).collect(),
@@ -105,6 +107,7 @@ impl From<&job::PlanStep> for v1::PlanStep {
         v1::PlanStep {
             to: step.to.clone(),
             sites: sites.collect(),
+            app: step.app.clone().unwrap_or_default(),
         }
     }
 }
@@ -119,9 +122,15 @@ impl From<v1::PlanStep> for job::PlanStep {
         });
         job::PlanStep {
             to: step.to,
+            app: some(step.app),
             sites: sites.collect(),
         }
     }
+}
+
+/// What an image has not, and older builds did not write.
+fn some(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
 }
 
 impl From<&job::Target> for v1::Target {

@@ -205,6 +205,7 @@ pub fn plan(
     let (safe, caution, unknown) = rules.windows;
     let level = level(assessment.level);
     Ok(Plan {
+        from_app: None,
         service: found.service.clone(),
         repository: repository.to_owned(),
         cluster: rules.cluster.clone(),
@@ -331,7 +332,11 @@ fn plan_steps(found: &Sites, versions: &[String]) -> Result<Vec<PlanStep>, SkipR
         let last = at + 1 == versions.len();
         let mut sites = Vec::with_capacity(found.sites.len());
         for (site, before) in found.sites.iter().zip(&mut before) {
-            let text = if last { Some(site.after.clone()) } else { site.text_for(to) };
+            let text = if last {
+                Some(site.after.clone())
+            } else {
+                site.text_for(to)
+            };
             let after = text.ok_or_else(|| {
                 SkipReason::Refused(format!(
                     "{to} is a version on the way, and it cannot be written at {}:{}: what stands \
@@ -347,6 +352,7 @@ fn plan_steps(found: &Sites, versions: &[String]) -> Result<Vec<PlanStep>, SkipR
             });
         }
         steps.push(PlanStep {
+            app: None,
             to: to.clone(),
             sites,
         });

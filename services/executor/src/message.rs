@@ -19,6 +19,9 @@ pub(crate) fn upgrade(state: &State, plan: &Plan) -> String {
     let from = plan.before_step(state.step);
     let to = plan.step(state.step).map_or("", |step| step.to.as_str());
     let mut text = format!("upgrade: {} {from} -> {to}\n\n", plan.service);
+    if plan.is_chart() {
+        text.push_str(&format!("Helm: {}\n", plan.way(from, to, "->")));
+    }
     if plan.step_count() > 1 {
         text.push_str(&format!(
             "Step {} of {} on the way from {} to {}.\n",

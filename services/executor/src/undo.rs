@@ -199,6 +199,7 @@ mod tests {
     fn check(first: &[(&str, &str)], expected: Option<&str>) {
         let first = PlanStep {
             to: "2".to_owned(),
+            app: None,
             sites: first.iter().map(|(at, old)| site(at, old)).collect(),
         };
         let found = oldest(&first, &site("local.b", "8"));

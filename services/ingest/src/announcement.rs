@@ -10,14 +10,17 @@ const QUOTE: usize = 1_500;
 pub(crate) fn text(state: &State, body: &Body) -> Option<String> {
     let plan = state.plan.as_ref();
     let service = quoted(plan.map_or(state.request.image.as_str(), |plan| &plan.service));
-    let from = plan.map_or("?", |plan| plan.from.as_str());
     let to = plan.map_or(state.request.tag.as_str(), |plan| plan.to());
+    let way = plan.map_or_else(
+        || format!("? → {to}"),
+        |plan| plan.way(&plan.from, plan.to(), "→"),
+    );
     let id = &state.id;
     let text = match body {
         Body::Started => {
             let plan = plan?;
             let mut text = format!(
-                ":arrow_up: *{service}* {from} → {to} starting, risk {}",
+                ":arrow_up: *{service}* {way} starting, risk {}",
                 plan.risk.level
             );
             if plan.risk.level != Level::Safe
@@ -44,7 +47,7 @@ pub(crate) fn text(state: &State, body: &Body) -> Option<String> {
         }
         Body::Succeeded { report } => {
             format!(
-                ":white_check_mark: *{service}* {from} → {to} done\n{}",
+                ":white_check_mark: *{service}* {way} done\n{}",
                 quoted(report)
             )
         }
@@ -56,7 +59,7 @@ pub(crate) fn text(state: &State, body: &Body) -> Option<String> {
             )
         }
         Body::Planned(plan) if state.phase == Phase::AwaitingApproval => format!(
-            ":raised_hand: *{service}* {from} → {to} awaits approval, risk {}{}{}\n\
+            ":raised_hand: *{service}* {way} awaits approval, risk {}{}{}\n\
              `bowline approve {id}` lets it go on, `bowline cancel {id}` stops it",
             plan.risk.level,
             plan.risk
@@ -75,7 +78,7 @@ pub(crate) fn text(state: &State, body: &Body) -> Option<String> {
             quoted(evidence)
         ),
         Body::RollbackRequested { cause, evidence } => format!(
-            ":warning: *{service}* {from} → {to} {} in step {}, rolling back to {}\n{}",
+            ":warning: *{service}* {way} {} in step {}, rolling back to {}\n{}",
             match cause {
                 Cause::CiFailed | Cause::NotApplied | Cause::Unhealthy => "failed",
                 Cause::Cancelled | Cause::Person => "cancelled by a person",
@@ -117,7 +120,7 @@ pub(crate) fn text(state: &State, body: &Body) -> Option<String> {
             )
         }
         Body::Stuck(why) => format!(
-            ":rotating_light: *CRITICAL* *{service}* {from} → {to} needs a person\n{}\n{}",
+            ":rotating_light: *CRITICAL* *{service}* {way} needs a person\n{}\n{}",
             quoted(why),
             ways_on(id)
         ),

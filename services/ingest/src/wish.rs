@@ -275,9 +275,11 @@ pub(crate) mod sample {
             repository: "acme/infra".to_owned(),
             cluster: "default".to_owned(),
             from: "1.0.0".to_owned(),
+            from_app: None,
             head: "b".to_owned(),
             steps: vec![PlanStep {
                 to: "1.0.1".to_owned(),
+                app: None,
                 sites: Vec::new(),
             }],
             targets: Vec::new(),

@@ -37,9 +37,11 @@ pub(crate) fn planned(service: &str, tag: &str) -> Body {
         repository: "infra".into(),
         cluster: "home".into(),
         from: "1".into(),
+        from_app: None,
         head: "c0ffee".into(),
         steps: vec![PlanStep {
             to: tag.into(),
+            app: None,
             sites: vec![Site {
                 path: "main.tf".into(),
                 address: "local.image".into(),

@@ -17,6 +17,7 @@ pub(super) fn id() -> UpgradeId {
 pub(super) fn plan(steps: u32, backup: bool, policy: Policy) -> Plan {
     let steps = (1..=steps).map(|number| PlanStep {
         to: number.to_string(),
+        app: None,
         sites: vec![Site {
             path: "app/main.tf".into(),
             address: "app.image".into(),
@@ -29,6 +30,7 @@ pub(super) fn plan(steps: u32, backup: bool, policy: Policy) -> Plan {
         repository: "infra".into(),
         cluster: "home".into(),
         from: "0".into(),
+        from_app: None,
         head: "b0".into(),
         steps: steps.collect(),
         targets: Vec::new(),

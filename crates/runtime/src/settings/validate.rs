@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Mode, Settings};
-use crate::catalogue::Source;
+use crate::catalogue::{Chart, Source};
 use crate::config::Faults;
 use crate::telemetry;
 
@@ -203,6 +203,18 @@ impl Settings {
                 faults.add(format!("sources.{name}"), message);
             }
         }
+        for (image, chart) in &self.charts {
+            let key = format!("charts.{image}");
+            if Chart::parse(chart).is_none() {
+                let message = "must be `repository chart`, with a repository that begins with \
+                               https:// or oci:// and has no credentials in it";
+                faults.add(key.clone(), message);
+            }
+            let name = image.rsplit('/').next().unwrap_or_default();
+            if name.is_empty() || name.contains([':', '@']) {
+                faults.add(key, "must be an image without a tag");
+            }
+        }
     }
 
     fn validate_durations(&self, faults: &mut Faults) {
@@ -211,6 +223,7 @@ impl Settings {
             ("ingest.nats_wait", self.ingest.nats_wait),
             ("rate.window", self.rate.window),
             ("github.timeout", self.github.timeout),
+            ("helm.timeout", self.helm.timeout),
             ("backup.timeout", self.backup.timeout),
             ("backup.max_age", self.backup.max_age),
             ("backup.poll", self.backup.poll),
@@ -505,5 +518,19 @@ mod tests {
                 .insert("a/b".into(), "https://github.com/a/b".into());
         };
         check(add, &["sources.a/b"]);
+    }
+
+    #[test]
+    fn a_chart_needs_a_repository_and_an_image_without_tag() {
+        let add = |image: &str, chart: &str| {
+            let (image, chart) = (image.to_owned(), chart.to_owned());
+            move |settings: &mut Settings| {
+                settings.charts.insert(image, chart);
+            }
+        };
+        let charts = "oci://registry.example.org/charts app";
+        check(add("registry.example.org:5000/a/b", charts), &[]);
+        check(add("a/b:1", charts), &["charts.a/b:1"]);
+        check(add("a/b", "app"), &["charts.a/b"]);
     }
 }

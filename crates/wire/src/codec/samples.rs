@@ -149,6 +149,7 @@ fn variations() -> Vec<Body> {
             }),
             ..plan()
         }),
+        Body::Planned(chart()),
         Body::Baselined(Baseline {
             monitors: BTreeMap::from([
                 ("App #1".into(), MonitorState::Up),
@@ -226,9 +227,20 @@ fn request() -> Request {
     }
 }
 
+/// As [`plan`], of a chart.
+fn chart() -> Plan {
+    let mut plan = plan();
+    plan.from_app = Some("v1.0".into());
+    for step in &mut plan.steps {
+        step.app = Some(format!("v{}", step.to));
+    }
+    plan
+}
+
 fn plan() -> Plan {
     let step = |before: &str, to: &str| PlanStep {
         to: to.into(),
+        app: None,
         sites: vec![Site {
             path: "app/main.tf".into(),
             address: "kubernetes_deployment.app".into(),
@@ -241,6 +253,7 @@ fn plan() -> Plan {
         repository: "infra".into(),
         cluster: "home".into(),
         from: "1.0.0".into(),
+        from_app: None,
         head: "b0".into(),
         steps: vec![step("1.0.0", "2.0.0"), step("2.0.0", "3.0.0")],
         targets: vec![Target {

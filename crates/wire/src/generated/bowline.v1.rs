@@ -191,6 +191,9 @@ pub struct Plan {
     /// Unset: Uptime Kuma is not asked.
     #[prost(message, optional, tag = "16")]
     pub monitors: ::core::option::Option<Monitors>,
+    /// Of a chart: the app version that goes with `from`. Empty of an image.
+    #[prost(string, tag = "17")]
+    pub from_app: ::prost::alloc::string::String,
 }
 /// How the service's monitors in Uptime Kuma are told from the others.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -207,6 +210,9 @@ pub struct PlanStep {
     pub to: ::prost::alloc::string::String,
     #[prost(message, repeated, tag = "2")]
     pub sites: ::prost::alloc::vec::Vec<Site>,
+    /// Of a chart: the app version that it brings. Empty of an image.
+    #[prost(string, tag = "3")]
+    pub app: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Site {

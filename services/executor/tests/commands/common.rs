@@ -58,6 +58,7 @@ pub(crate) fn plan(from: &str, through: &[&str]) -> Plan {
     for to in through {
         steps.push(PlanStep {
             to: (*to).to_owned(),
+            app: None,
             sites: vec![Site {
                 path: "stacks/app/main.tf".to_owned(),
                 address: "local.image".to_owned(),
@@ -72,6 +73,7 @@ pub(crate) fn plan(from: &str, through: &[&str]) -> Plan {
         repository: "acme/infra".to_owned(),
         cluster: "home".to_owned(),
         from: from.to_owned(),
+        from_app: None,
         head: "a".repeat(40),
         steps,
         targets: Vec::new(),

@@ -11,11 +11,13 @@ pub(crate) fn plan(level: Level, reason: &str, steps: &[&str]) -> Plan {
         repository: "acme/infra".to_owned(),
         cluster: "default".to_owned(),
         from: "1.0.0".to_owned(),
+        from_app: None,
         head: "b0".to_owned(),
         steps: steps
             .iter()
             .map(|&to| PlanStep {
                 to: to.to_owned(),
+                app: None,
                 sites: Vec::new(),
             })
             .collect(),

@@ -96,6 +96,7 @@ impl ports::Cluster for Half {
 pub(super) fn plan(http: Vec<String>) -> Plan {
     let step = |to: &str| PlanStep {
         to: to.to_owned(),
+        app: None,
         sites: Vec::new(),
     };
     Plan {
@@ -103,6 +104,7 @@ pub(super) fn plan(http: Vec<String>) -> Plan {
         repository: "acme/infra".to_owned(),
         cluster: "home".to_owned(),
         from: "1".to_owned(),
+        from_app: None,
         head: "h".to_owned(),
         steps: vec![step("2")],
         targets: vec![Target {
