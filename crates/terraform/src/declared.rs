@@ -60,6 +60,7 @@ pub(crate) struct Folder<'a> {
     locals: BTreeMap<&'a str, Vec<(bool, Written<'a>)>>,
     pub(crate) outputs: BTreeMap<&'a str, Declared<'a>>,
     pub(crate) resources: Vec<Declared<'a>>,
+    pub(crate) data: Vec<Declared<'a>>,
     pub(crate) calls: Vec<Declared<'a>>,
     /// `.tf.json` files.
     pub(crate) json: Vec<&'a Doc>,
@@ -149,6 +150,7 @@ impl<'a> Declarations<'a> {
                     folder.outputs.insert(declared.label(0), declared);
                 }
                 "resource" => folder.resources.push(declared),
+                "data" => folder.data.push(declared),
                 "locals" => {
                     for local in block.body.attributes() {
                         let all = folder.locals.entry(local.key.as_str()).or_default();

@@ -61,6 +61,8 @@ pub(crate) struct Env<'a> {
     pub(crate) folder: String,
     /// The folder in which Terraform or Terragrunt is run.
     pub(crate) root: String,
+    /// The file that is given by `-var-file`, where several would not go together.
+    pub(crate) variant: Option<String>,
     /// The call of this module.
     pub(crate) call: Option<(Declared<'a>, Scope<'a>)>,
     /// Names of loops and templates, the innermost last.
@@ -122,6 +124,7 @@ impl<'a> Scope<'a> {
         let env = Env {
             folder: env.folder.clone(),
             root: env.root.clone(),
+            variant: env.variant.clone(),
             call: env.call.clone(),
             terragrunt: env.terragrunt,
             bound,
@@ -200,7 +203,7 @@ impl<'a> Scope<'a> {
                     Seg::Key(text.ok_or_else(|| self.shown(index))?)
                 }
                 TraversalOperator::AttrSplat(_) | TraversalOperator::FullSplat(_) => {
-                    return Err(self.shown(traversal));
+                    return Err(self.shown(traversal).into());
                 }
             });
         }
@@ -227,18 +230,20 @@ impl<'a> Scope<'a> {
         if let Some((_, bound)) = self.env.bound.iter().rev().find(|(bound, _)| bound == name) {
             return match (bound, path) {
                 (Bound::Plain(node), path) => node.select(path, depth),
-                (Bound::Each { key, .. }, [Seg::Key(which), rest @ ..]) if which == "key" => {
+                (Bound::Each { key, .. }, [Seg::Key(which), rest @ ..])
+                    if which == "key" || which == "index" =>
+                {
                     key.select(rest, depth)
                 }
                 (Bound::Each { value, .. }, [Seg::Key(which), rest @ ..]) if which == "value" => {
                     value.select(rest, depth)
                 }
-                (Bound::Each { .. }, _) => Err(unknown()),
+                (Bound::Each { .. }, _) => Err(unknown().into()),
             };
         }
         let (Some(Seg::Key(first)), rest) = (path.first(), path.get(1..).unwrap_or_default())
         else {
-            return Err(unknown());
+            return Err(unknown().into());
         };
         match name {
             "var" => self.variable(first, rest, depth),
@@ -261,7 +266,7 @@ impl<'a> Scope<'a> {
                     // An absolute path begins at the top of the tree.
                     Ok(Node::Parts(vec![Part::plain(format!("/{folder}"))]))
                 }
-                _ => Err(unknown()),
+                _ => Err(unknown().into()),
             },
             "module" => self.output(first, rest, depth).ok_or_else(unknown)?,
             "include" if self.env.terragrunt.is_some() => {
@@ -270,8 +275,14 @@ impl<'a> Scope<'a> {
                 let parent = parent.ok_or_else(unknown)?;
                 functions::config(self, parent).select(rest, depth)
             }
-            "data" | "count" | "each" | "self" | "terraform" | "dependency" | "values" => {
-                Err(unknown())
+            "data" => match rest.split_first() {
+                Some((Seg::Key(name), rest)) => {
+                    crate::data::value(self, first, name, rest, depth).ok_or_else(unknown)?
+                }
+                _ => Err(unknown().into()),
+            },
+            "count" | "each" | "self" | "terraform" | "dependency" | "values" => {
+                Err(unknown().into())
             }
             kind => {
                 let folder = self.folder().ok_or_else(unknown)?;
@@ -292,15 +303,20 @@ impl<'a> Scope<'a> {
                 let node = Node::Body {
                     scope: self.within(resource.file),
                     body: resource.body(),
-                    address: "",
+                    address: format!("{kind}.{first}"),
                 };
-                let parts = node.select(rest, depth)?.parts(depth);
-                // A copy of another resource's value is read, never edited.
-                let read = parts.into_iter().map(|part| match part {
-                    Part::Text { text, .. } => Part::plain(text),
-                    unknown @ Part::Unknown { .. } => unknown,
-                });
-                Ok(Node::Parts(read.collect()))
+                // What the provider knows an image by is its name.
+                let name = [Seg::Key("name".to_owned())];
+                let rest = match rest {
+                    [Seg::Key(alias)]
+                        if kind == "docker_image"
+                            && matches!(alias.as_str(), "image_id" | "latest" | "repo_digest") =>
+                    {
+                        &name
+                    }
+                    rest => rest,
+                };
+                node.select(rest, depth)
             }
         }
     }
@@ -313,12 +329,16 @@ impl<'a> Scope<'a> {
                 let address = format!("module.{}.{name}", call.label(0));
                 scope.node(&given.value, address)
             }),
-            None => match self.world.settings(&self.env.root).of_variable(name) {
+            None => match self
+                .world
+                .settings(&self.env.root)
+                .of_variable(name, self.env.variant.as_deref())
+            {
                 Setting::Given(node, below) => {
                     weaker = below;
                     Some(node)
                 }
-                Setting::Unclear(why) => return Err(format!("var.{name}, {why}")),
+                Setting::Unclear(why) => return Err(format!("var.{name}, {why}").into()),
                 Setting::Not => None,
             },
         };
@@ -327,12 +347,12 @@ impl<'a> Scope<'a> {
         let default = declared.and_then(|declared| declared.default);
         let default = default.map(|value| self.written(value, format!("variable.{name}.default")));
         let Some(node) = given.or(default) else {
-            return Err(format!("var.{name}"));
+            return Err(format!("var.{name}").into());
         };
         let outcome = node.select(rest, depth);
         let mut below = weaker.iter().map(|node| node.select(rest, depth));
         let outcome = outcome.or_else(|why| below.find_map(Result::ok).ok_or(why));
-        if outcome.is_err()
+        if outcome.as_ref().is_err_and(|unknown| unknown.absent)
             && let Some(optional) =
                 declared
                     .and_then(|declared| declared.kind)
@@ -405,6 +425,7 @@ impl<'a> Scope<'a> {
         let env = Env {
             folder,
             root: self.env.root.clone(),
+            variant: self.env.variant.clone(),
             call: Some((*call, self.clone())),
             bound: Vec::new(),
             terragrunt: None,

@@ -4,7 +4,7 @@ use hcl_edit::expr::{Expression, ForExpr, FuncCall};
 
 use crate::documents::documents;
 use crate::eval::{Bound, Scope};
-use crate::node::{Entry, Node, Seg, Unknown, joined};
+use crate::node::{Entry, Node, Seg, Unknown, chosen, joined};
 use crate::parse::File;
 use crate::parts::{Part, slice, whole};
 use crate::tree::{folder_of, join, name_of};
@@ -43,56 +43,70 @@ pub(crate) fn select<'a>(
     match name(call) {
         "try" | "coalesce" | "coalescelist" => {
             for argument in arguments {
-                if let Ok(found) = argument.select(path, depth)
-                    && !is_nothing(&found)
-                {
-                    return Ok(found);
+                match argument.select(path, depth) {
+                    Ok(found) if name(call) == "try" || !is_nothing(&found) => return Ok(found),
+                    Ok(_nothing) => {}
+                    // A text that cannot be made is one of the errors that `try` passes over.
+                    Err(why) if why.absent => {}
+                    // What is not known may well be there.
+                    Err(why) => return Err(why),
                 }
             }
-            Err(unknown())
+            Err(unknown().into())
         }
         "nonsensitive" | "sensitive" | "tolist" | "tomap" | "tostring" => {
             arguments.next().ok_or_else(unknown)?.select(path, depth)
         }
         "merge" if !path.is_empty() => {
             for argument in arguments.rev() {
-                if let Ok(found) = argument.select(path, depth) {
-                    return Ok(found);
+                match argument.select(path, depth) {
+                    Err(why) if why.absent => {}
+                    found => return found,
                 }
             }
-            Err(unknown())
+            Err(Unknown {
+                expression: unknown(),
+                absent: true,
+            })
         }
         "lookup" => {
             let (map, key, default) = (arguments.next(), arguments.next(), arguments.next());
             let (Some(map), Some(key)) = (map, key) else {
-                return Err(unknown());
+                return Err(unknown().into());
             };
             let key = whole(&key.parts(depth)).ok_or_else(unknown)?;
             let found = map.select(&[Seg::Key(key)], depth);
-            let found = found.or_else(|why| default.ok_or(why))?;
+            let found = match found {
+                Err(why) if why.absent => default.ok_or(why)?,
+                found => found?,
+            };
             found.select(path, depth)
         }
         "element" => {
             let (list, index) = (arguments.next(), arguments.next());
             let index = index.and_then(|index| whole(&index.parts(depth))?.parse().ok());
             let (Some(list), Some(index)) = (list, index) else {
-                return Err(unknown());
+                return Err(unknown().into());
             };
             list.select(&[Seg::Index(index)], depth)?
                 .select(path, depth)
         }
-        "split" if !path.is_empty() => {
+        "one" => arguments
+            .next()
+            .ok_or_else(unknown)?
+            .select(&[Seg::Index(0)], depth)?
+            .select(path, depth),
+        "split" if node.entries(depth).is_none() && !path.is_empty() => {
             let [Seg::Index(at)] = path else {
-                return Err(unknown());
+                return Err(unknown().into());
             };
-            split(scope, call, *at, depth)
-                .map(Node::Parts)
-                .ok_or_else(unknown)
+            let field = split(scope, call, *at, depth).ok_or_else(unknown)?;
+            Ok(Node::Parts(field))
         }
         "yamldecode" | "jsondecode" => {
             let docs = documents(&arguments.next().ok_or_else(unknown)?, depth);
             let [root] = docs.as_slice() else {
-                return Err(unknown());
+                return Err(unknown().into());
             };
             root.select(path, depth)
         }
@@ -105,14 +119,7 @@ pub(crate) fn select<'a>(
         _ => {
             let entries = node.entries(depth).ok_or_else(unknown)?;
             let (first, rest) = path.split_first().ok_or_else(unknown)?;
-            let found = match first {
-                Seg::Key(key) => entries
-                    .into_iter()
-                    .rev()
-                    .find(|entry| entry.key.as_deref() == Some(key)),
-                Seg::Index(at) => entries.into_iter().nth(*at),
-            };
-            found.ok_or_else(unknown)?.value.select(rest, depth)
+            chosen(entries, first, unknown)?.select(rest, depth)
         }
     }
 }
@@ -153,13 +160,16 @@ pub(crate) fn entries<'a>(
         }
         "merge" => {
             let mut merged: Vec<Entry<'a>> = Vec::new();
+            let mut unknown = false;
             for argument in arguments {
-                for entry in argument.entries(depth).unwrap_or_default() {
+                let entries = argument.entries(depth);
+                unknown |= entries.is_none();
+                for entry in entries.unwrap_or_default() {
                     merged.retain(|other| other.key.is_none() || other.key != entry.key);
                     merged.push(entry);
                 }
             }
-            Some(merged)
+            (!unknown || !merged.is_empty()).then_some(merged)
         }
         "concat" | "setunion" => {
             let lists = arguments.filter_map(|argument| argument.entries(depth));
@@ -202,6 +212,19 @@ pub(crate) fn entries<'a>(
                 key: Some(path.to_owned()),
                 value: Node::Parts(vec![Part::plain(path)]),
             });
+            Some(entries.collect())
+        }
+        "split" => {
+            let separator = whole(&arguments.next()?.parts(depth))?;
+            let documents = documents(&arguments.next()?, depth);
+            let documents = separator.contains("---").then_some(documents)?;
+            let entries = documents
+                .into_iter()
+                .enumerate()
+                .map(|(at, document)| Entry {
+                    key: Some(at.to_string()),
+                    value: document,
+                });
             Some(entries.collect())
         }
         "values" => arguments.next()?.entries(depth),
@@ -362,6 +385,10 @@ pub(crate) fn parts<'a>(
             let to = whole(&arguments.next()?.parts(depth))?;
             Some(vec![Part::plain(text.replace(&from, &to))])
         }
+        "length" => {
+            let entries = arguments.next()?.entries(depth)?;
+            Some(vec![Part::plain(entries.len().to_string())])
+        }
         "basename" => {
             let text = whole(&arguments.next()?.parts(depth))?;
             Some(vec![Part::plain(name_of(&text))])
@@ -429,7 +456,14 @@ fn split<'a>(scope: &Scope<'a>, call: &'a FuncCall, at: usize, depth: usize) -> 
     let mut start = 0;
     for (n, field) in text.split(separator.as_str()).enumerate() {
         if n == at {
-            return Some(slice(&parts, start..start + field.len()));
+            let piece = slice(&parts, start..start + field.len());
+            // A part of a version is nothing that could be set alone.
+            let whole_words = separator.contains([':', '/', '@', ',', '|', ';', ' ']);
+            return Some(if whole_words {
+                piece
+            } else {
+                vec![Part::plain(field)]
+            });
         }
         start += field.len() + separator.len();
     }
@@ -437,7 +471,7 @@ fn split<'a>(scope: &Scope<'a>, call: &'a FuncCall, at: usize, depth: usize) -> 
 }
 
 /// Whether a path fits a pattern of `fileset`: `**` is any folders, `*` is anything but a `/`.
-fn globbed(pattern: &str, path: &str) -> bool {
+pub(crate) fn globbed(pattern: &str, path: &str) -> bool {
     match (pattern.split_once('/'), path.split_once('/')) {
         (Some(("**", rest)), below) => {
             globbed(rest, path) || below.is_some_and(|(_, below)| globbed(pattern, below))

@@ -19,6 +19,7 @@
 
 mod adopt;
 mod answer;
+mod data;
 mod declared;
 mod diff;
 mod documents;

@@ -34,10 +34,12 @@ pub(crate) enum Node<'a> {
     Body {
         scope: Scope<'a>,
         body: &'a Body,
-        address: &'static str,
+        address: String,
     },
     /// A whole file of Terragrunt.
     Config { scope: Scope<'a>, file: &'a File },
+    /// Values that stand side by side without being written as a list.
+    List(Vec<Node<'a>>),
     /// A text that stands nowhere as it is.
     Parts(Vec<Part>),
 }
@@ -49,8 +51,23 @@ pub(crate) enum Seg {
     Index(usize),
 }
 
-/// The expression that cannot be followed.
-pub(crate) type Unknown = String;
+/// Why a value is not known: the expression that cannot be followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unknown {
+    /// As written.
+    pub(crate) expression: String,
+    /// Whether it is known that there is no such value, so that a fallback counts.
+    pub(crate) absent: bool,
+}
+
+impl From<String> for Unknown {
+    fn from(expression: String) -> Self {
+        Self {
+            expression,
+            absent: false,
+        }
+    }
+}
 
 /// An element of a collection.
 #[derive(Debug, Clone)]
@@ -64,7 +81,11 @@ impl<'a> Node<'a> {
     /// The value at the end of a path, followed until it is none that only names another.
     pub(crate) fn select(&self, path: &[Seg], depth: usize) -> Result<Node<'a>, Unknown> {
         let Some(depth) = depth.checked_sub(1) else {
-            return Err(self.shown());
+            return Err(self.shown().into());
+        };
+        let absent = || Unknown {
+            expression: self.shown(),
+            absent: true,
         };
         match self {
             Node::Hcl {
@@ -80,9 +101,7 @@ impl<'a> Node<'a> {
                     let mut whole = scope.segments(traversal, depth)?;
                     whole.extend_from_slice(path);
                     match &traversal.expr {
-                        Expression::Variable(name) => scope
-                            .named(name.as_str(), &whole, depth)
-                            .map_err(|why| or_shown(why, || scope.shown(traversal.as_ref()))),
+                        Expression::Variable(name) => scope.named(name.as_str(), &whole, depth),
                         other => scope.node(other, address.clone()).select(&whole, depth),
                     }
                 }
@@ -93,7 +112,7 @@ impl<'a> Node<'a> {
                     Some(false) => scope
                         .node(&both.false_expr, address.clone())
                         .select(path, depth),
-                    None => Err(self.shown()),
+                    None => Err(self.shown().into()),
                 },
                 Expression::FuncCall(call) => {
                     functions::select(scope, call, address, self, path, depth)
@@ -102,9 +121,9 @@ impl<'a> Node<'a> {
                     self.element(path, depth)
                 }
                 _ if path.is_empty() => Ok(self.clone()),
-                _ => Err(self.shown()),
+                _ => Err(self.shown().into()),
             },
-            Node::Yaml { .. } => self.element(path, depth),
+            Node::Yaml { .. } | Node::List(_) => self.element(path, depth),
             Node::Body {
                 scope,
                 body,
@@ -122,37 +141,37 @@ impl<'a> Node<'a> {
                     let node = Node::Body {
                         scope: scope.clone(),
                         body: &block.body,
-                        address,
+                        address: joined(address, key),
                     };
                     node.select(rest, depth)
                 }
-                [Seg::Index(_), ..] => Err(self.shown()),
+                [Seg::Index(_), ..] => Err(self.shown().into()),
             },
             Node::Config { scope, file } => match path {
                 [Seg::Key(part), Seg::Key(name), rest @ ..] if part == "locals" => {
-                    let value = local_of(file, name).ok_or_else(|| self.shown())?;
+                    let value = local_of(file, name).ok_or_else(absent)?;
                     scope
                         .node(value, format!("local.{name}"))
                         .select(rest, depth)
                 }
                 [Seg::Key(part)] if part == "locals" => {
                     let locals = file.body.get_blocks("locals").next();
-                    let locals = locals.ok_or_else(|| self.shown())?;
+                    let locals = locals.ok_or_else(absent)?;
                     Ok(Node::Body {
                         scope: scope.clone(),
                         body: &locals.body,
-                        address: "local",
+                        address: "local".to_owned(),
                     })
                 }
                 [Seg::Key(part), rest @ ..] if part == "inputs" => {
                     let inputs = file.body.get_attribute("inputs");
-                    let inputs = inputs.ok_or_else(|| self.shown())?;
+                    let inputs = inputs.ok_or_else(absent)?;
                     scope.node(&inputs.value, "inputs").select(rest, depth)
                 }
-                _ => Err(self.shown()),
+                _ => Err(self.shown().into()),
             },
             Node::Parts(_) if path.is_empty() => Ok(self.clone()),
-            Node::Parts(_) => Err(self.shown()),
+            Node::Parts(_) => Err(self.shown().into()),
         }
     }
 
@@ -162,15 +181,7 @@ impl<'a> Node<'a> {
             return Ok(self.clone());
         };
         let entries = self.entries(depth).ok_or_else(|| self.shown())?;
-        let found = match first {
-            Seg::Key(key) => {
-                // The last one of a key counts.
-                let mut found = entries.into_iter().rev();
-                found.find(|entry| entry.key.as_deref() == Some(key))
-            }
-            Seg::Index(at) => entries.into_iter().nth(*at),
-        };
-        found.ok_or_else(|| self.shown())?.value.select(rest, depth)
+        chosen(entries, first, || self.shown())?.select(rest, depth)
     }
 
     /// The elements of a collection; none if it is none, or not known.
@@ -257,6 +268,13 @@ impl<'a> Node<'a> {
                 });
                 Some(attributes.collect())
             }
+            Node::List(items) => {
+                let entries = items.iter().enumerate().map(|(at, item)| Entry {
+                    key: Some(at.to_string()),
+                    value: item.clone(),
+                });
+                Some(entries.collect())
+            }
             Node::Config { .. } | Node::Parts(_) => None,
         }
     }
@@ -277,7 +295,7 @@ impl<'a> Node<'a> {
         };
         let node = match self.select(&[], depth) {
             Ok(node) => node,
-            Err(expression) => return vec![Part::unknown(expression)],
+            Err(unknown) => return vec![Part::unknown(unknown.expression)],
         };
         match &node {
             Node::Parts(parts) => parts.clone(),
@@ -314,7 +332,9 @@ impl<'a> Node<'a> {
                 }
                 _ => vec![Part::unknown(node.shown())],
             },
-            Node::Body { .. } | Node::Config { .. } => vec![Part::unknown(node.shown())],
+            Node::Body { .. } | Node::Config { .. } | Node::List(_) => {
+                vec![Part::unknown(node.shown())]
+            }
         }
     }
 
@@ -332,6 +352,7 @@ impl<'a> Node<'a> {
                 _ => format!("a part of {}", doc.text.path),
             },
             Node::Body { .. } => "a resource".to_owned(),
+            Node::List(_) => "several documents".to_owned(),
             Node::Config { file, .. } => file.text.path.clone(),
             Node::Parts(parts) => whole(parts).unwrap_or_default(),
         }
@@ -340,7 +361,7 @@ impl<'a> Node<'a> {
     pub(crate) fn address(&self) -> &str {
         match self {
             Node::Hcl { address, .. } | Node::Yaml { address, .. } => address,
-            Node::Body { .. } | Node::Config { .. } | Node::Parts(_) => "",
+            Node::Body { .. } | Node::Config { .. } | Node::List(_) | Node::Parts(_) => "",
         }
     }
 
@@ -355,7 +376,7 @@ impl<'a> Node<'a> {
                 let start = first_byte(doc, *id);
                 Some((&doc.text.path, doc.text.line(start)))
             }
-            Node::Body { .. } | Node::Config { .. } | Node::Parts(_) => None,
+            Node::Body { .. } | Node::Config { .. } | Node::List(_) | Node::Parts(_) => None,
         }
     }
 }
@@ -367,10 +388,6 @@ fn first_byte(doc: &Doc, id: usize) -> usize {
         Some(Item::List(items)) => items.first().map_or(0, |item| first_byte(doc, *item)),
         None => 0,
     }
-}
-
-fn or_shown(why: String, shown: impl FnOnce() -> String) -> String {
-    if why.is_empty() { shown() } else { why }
 }
 
 pub(crate) fn index_of(index: u64) -> Seg {
@@ -499,6 +516,27 @@ pub(crate) fn joined(address: &str, key: &str) -> String {
         (false, true) => format!("{address}.{key}"),
         (_, false) => format!("{address}[{key:?}]"),
     }
+}
+
+/// The element that a step leads to.
+pub(crate) fn chosen<'a>(
+    entries: Vec<Entry<'a>>,
+    step: &Seg,
+    shown: impl Fn() -> String,
+) -> Result<Node<'a>, Unknown> {
+    let all_known = entries.iter().all(|entry| entry.key.is_some());
+    let found = match step {
+        Seg::Key(key) => {
+            // The last one of a key counts.
+            let mut found = entries.into_iter().rev();
+            found.find(|entry| entry.key.as_deref() == Some(key))
+        }
+        Seg::Index(at) => entries.into_iter().nth(*at),
+    };
+    found.map(|entry| entry.value).ok_or_else(|| Unknown {
+        expression: shown(),
+        absent: all_known,
+    })
 }
 
 /// The plain `name` of an object.

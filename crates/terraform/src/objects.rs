@@ -67,6 +67,23 @@ impl<'a> Around<'a> {
         }
     }
 
+    /// Of what Terragrunt gives to a module.
+    pub(crate) fn inputs(scope: &Scope<'a>) -> Self {
+        Self {
+            kind: "module".to_owned(),
+            declared: None,
+            scope: scope.clone(),
+            container: None,
+            steps: Vec::new(),
+            manifest: None,
+            element: None,
+            others: Rc::default(),
+            json: None,
+            path: String::new(),
+            deep: 0,
+        }
+    }
+
     /// Of a resource that is written in JSON.
     pub(crate) fn resource(kind: &str, node: &Node<'a>) -> Option<Self> {
         let Node::Yaml { scope, .. } = node else {
@@ -201,7 +218,8 @@ pub(crate) fn follows(attribute: &str) -> bool {
 /// Whether a key says that its value is an image.
 pub(crate) fn names_an_image(key: &str) -> bool {
     let key = plain(key);
-    key.ends_with("image") || key.ends_with("imagename") || key.ends_with("imageref")
+    let ends = ["image", "imagename", "imageref", "imageuri"];
+    ends.iter().any(|end| key.ends_with(end))
 }
 
 /// A key without what differs between ways of writing it.
@@ -265,6 +283,7 @@ impl Objects<'_> {
         if has("kind") && has("metadata") {
             around.manifest = Some(node.clone());
         }
+        self.chart(&entries, &around);
         let taken = self.pairs(&entries, &around);
         for entry in &entries {
             let Some(key) = entry.key.as_deref() else {
@@ -280,6 +299,49 @@ impl Objects<'_> {
             }
             self.value(&entry.value, &inner, followed);
         }
+    }
+
+    /// A chart that an object of a delivery tool names: Argo CD's sources, Flux's releases and
+    /// repositories, K3s's charts, and the like.
+    pub(crate) fn chart<'a>(&mut self, entries: &[Entry<'a>], around: &Around<'a>) {
+        let of = |wanted: &[&str]| {
+            let mut found = entries.iter().filter(|entry| {
+                let key = entry.key.as_deref().map(plain);
+                key.is_some_and(|key| wanted.contains(&key.as_str()))
+            });
+            found.next()
+        };
+        let text = |entry: Option<&Entry<'a>>| {
+            let parts = entry?.value.parts(DEPTH);
+            whole(&parts).filter(|text| !text.is_empty())
+        };
+        // Flux keeps an OCI chart's version in a map of its own.
+        let url = text(of(&["url"])).filter(|url| url.starts_with("oci://"));
+        let (chart, version) = match (url, of(&["ref"])) {
+            (Some(url), Some(reference)) => {
+                let tags = reference.value.entries(DEPTH).unwrap_or_default();
+                let tag = tags
+                    .into_iter()
+                    .find(|entry| entry.key.as_deref() == Some("tag"));
+                (Some(url), tag)
+            }
+            _ => (
+                text(of(&["chart"])),
+                of(&["targetrevision", "chartversion", "version"]).cloned(),
+            ),
+        };
+        let (Some(chart), Some(version)) = (chart, version) else {
+            return;
+        };
+        let parts = version.value.parts(DEPTH);
+        let constraint = whole(&parts).is_some_and(|text| text.contains(['*', '<', '>', '~', '^']));
+        let local = chart.starts_with('.') || chart.starts_with('/');
+        if constraint || local || version.value.entries(DEPTH).is_some() {
+            return;
+        }
+        let around = around.key(version.key.as_deref().unwrap_or_default());
+        let said = Said::apart(chart, parts, Vec::new());
+        self.push(What::Chart, &version.value, Some(said), &around);
     }
 
     /// One image as a text; whether it is one.
@@ -302,6 +364,10 @@ impl Objects<'_> {
     }
 
     fn add<'a>(&mut self, node: &Node<'a>, said: Option<Said>, around: &Around<'a>) {
+        self.push(What::Image, node, said, around);
+    }
+
+    fn push<'a>(&mut self, what: What, node: &Node<'a>, said: Option<Said>, around: &Around<'a>) {
         if self.overridden.contains(&around.path) {
             return;
         }
@@ -310,7 +376,7 @@ impl Objects<'_> {
         };
         let repository = said.as_ref().map_or("", |said| said.repository.as_str());
         self.found.push(Reference {
-            what: What::Image,
+            what,
             path: path.to_owned(),
             line,
             address: node.address().to_owned(),
@@ -349,20 +415,26 @@ impl Objects<'_> {
                 "imagerepo",
                 "repo",
                 "imagename",
+                "newname",
                 "image",
                 "name",
             ];
             let Some(kind) = kinds.into_iter().find(|kind| name.ends_with(kind)) else {
                 continue;
             };
-            if kind == "name" && !(within_image && name == "name") {
+            // Kustomize calls a tag new, and a name too if it changes.
+            let kustomized = find(&["newtag".to_owned()]);
+            if kind == "name" && !(name == "name" && (within_image || kustomized.is_some())) {
+                continue;
+            }
+            if name == "name" && find(&["newname".to_owned()]).is_some() {
                 continue;
             }
             let prefix = name.strip_suffix(kind).unwrap_or_default();
             let named = |ends: &[&str]| -> Vec<String> {
                 ends.iter().map(|end| format!("{prefix}{end}")).collect()
             };
-            let tag = find(&named(&["tag", "imagetag", "imageversion"]));
+            let tag = find(&named(&["tag", "imagetag", "imageversion"])).or(kustomized);
             if tag.is_none() && !(within_image && name == "repository") {
                 continue;
             }
@@ -456,6 +528,7 @@ fn is_list(node: &Node<'_>) -> bool {
             _ => false,
         },
         Node::Yaml { doc, id, .. } => matches!(doc.item(*id), Some(Item::List(_))),
+        Node::List(_) => true,
         Node::Body { .. } | Node::Config { .. } | Node::Parts(_) => false,
     }
 }

@@ -6,7 +6,7 @@ use hcl_edit::Span;
 use hcl_edit::expr::{Expression, FuncCall};
 use hcl_edit::structure::Body;
 use hcl_edit::template::{Element, HeredocTemplate};
-use hcl_edit::visit::{Visit, visit_func_call, visit_heredoc_template};
+use hcl_edit::visit::{Visit, visit_expr, visit_func_call, visit_heredoc_template};
 
 use crate::text::Text;
 use crate::yaml::Doc;
@@ -39,6 +39,8 @@ pub(crate) struct Mention {
     pub(crate) ending: String,
     /// Whether it is a template.
     pub(crate) template: bool,
+    /// Whether it only may be read, because its path stands somewhere.
+    pub(crate) guess: bool,
 }
 
 impl File {
@@ -138,6 +140,27 @@ impl Visit for Seen {
         visit_heredoc_template(self, heredoc);
     }
 
+    fn visit_expr(&mut self, value: &Expression) {
+        // A path may be handed on before a function reads it.
+        let names_a_file = |ending: &String| {
+            let ends = [".yaml", ".yml", ".tftpl", ".tpl", ".json"];
+            ends.iter()
+                .any(|end| ending.ends_with(end) && ending.len() > end.len())
+        };
+        if matches!(value, Expression::String(_) | Expression::StringTemplate(_))
+            && let Some(ending) = ending(value).filter(names_a_file)
+        {
+            for template in [false, true] {
+                self.mentions.push(Mention {
+                    ending: ending.clone(),
+                    template,
+                    guess: true,
+                });
+            }
+        }
+        visit_expr(self, value);
+    }
+
     fn visit_func_call(&mut self, call: &FuncCall) {
         let name = call.name.name.as_str();
         if matches!(name, "file" | "templatefile" | "read_terragrunt_config")
@@ -146,6 +169,7 @@ impl Visit for Seen {
             self.mentions.push(Mention {
                 ending: ending(path).unwrap_or_default(),
                 template: name == "templatefile",
+                guess: false,
             });
         }
         visit_func_call(self, call);
@@ -215,9 +239,8 @@ mod tests {
         let text = "a = file(\"${path.module}/values.yaml\")\nb = templatefile(\"x/${var.y}.yaml\", {})\n\
                     c = file(var.path)\n";
         let file = File::parse("x.tf", text.into()).unwrap();
-        let found: Vec<_> = file
-            .mentions
-            .iter()
+        let sure = file.mentions.iter().filter(|mention| !mention.guess);
+        let found: Vec<_> = sure
             .map(|mention| (mention.ending.as_str(), mention.template))
             .collect();
         assert_eq!(

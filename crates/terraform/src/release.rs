@@ -31,13 +31,16 @@ pub(crate) fn images<'a>(
         overridden: sets.keys().cloned().collect(),
         found,
     };
-    let others = Rc::new(docs.clone());
-    for doc in docs.iter().rev() {
+    let others = Rc::new(docs.iter().flatten().cloned().collect::<Vec<_>>());
+    for alternatives in docs.iter().rev() {
         let mut around = around.clone();
         around.steps.push(step("values"));
         around.others = Rc::clone(&others);
-        objects.value(doc, &around, true);
-        let given: Vec<String> = leaves(doc);
+        let mut given = Vec::new();
+        for doc in alternatives {
+            objects.value(doc, &around, true);
+            given.extend(leaves(doc));
+        }
         objects.overridden.extend(given);
     }
     for (name, value) in &sets {
@@ -54,7 +57,7 @@ pub(crate) fn images<'a>(
                 };
                 let set = sets.get(&path).cloned();
                 let given = set.or_else(|| {
-                    let mut docs = docs.iter().rev();
+                    let mut docs = docs.iter().rev().flatten();
                     docs.find_map(|doc| doc.select(&segments(&path), DEPTH).ok())
                 });
                 given.and_then(|node| whole(&node.parts(DEPTH)))
@@ -98,8 +101,8 @@ fn step(name: &str) -> Step {
     }
 }
 
-/// The documents of `values`, the strongest last.
-fn values<'a>(scope: &Scope<'a>, body: &'a Body, address: &str) -> Vec<Node<'a>> {
+/// The documents of `values`, the strongest last; of each all that it may be.
+fn values<'a>(scope: &Scope<'a>, body: &'a Body, address: &str) -> Vec<Vec<Node<'a>>> {
     let Some(values) = body.get_attribute("values") else {
         return Vec::new();
     };
@@ -107,7 +110,7 @@ fn values<'a>(scope: &Scope<'a>, body: &'a Body, address: &str) -> Vec<Node<'a>>
     let entries = list.entries(DEPTH).unwrap_or_default();
     entries
         .iter()
-        .flat_map(|entry| documents(&entry.value, DEPTH))
+        .map(|entry| documents(&entry.value, DEPTH))
         .collect()
 }
 

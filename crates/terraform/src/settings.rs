@@ -61,7 +61,7 @@ impl<'a> Settings<'a> {
             }
             arguments = chain;
         }
-        let scope = world.of_root(root);
+        let scope = world.of_root(root, None);
         let (own, others) = files(world, root);
         for path in own {
             settings.add_file(world, &scope, path, false);
@@ -83,7 +83,7 @@ impl<'a> Settings<'a> {
     }
 
     /// What sets this variable.
-    pub(crate) fn of_variable(&self, name: &str) -> Setting<'a> {
+    pub(crate) fn of_variable(&self, name: &str, variant: Option<&str>) -> Setting<'a> {
         let names = |(_, text): &&(&str, &str)| {
             text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-'))
                 .any(|word| word == name)
@@ -95,6 +95,18 @@ impl<'a> Settings<'a> {
             return Setting::Not;
         };
         let perhaps: Vec<&Given<'_>> = given.iter().filter(|given| given.perhaps).collect();
+        let chosen = perhaps.iter().find(|given| Some(given.path) == variant);
+        if let Some(chosen) = chosen {
+            return Setting::Given(chosen.node.clone(), Vec::new());
+        }
+        if variant.is_some() && perhaps.len() > 1 {
+            // Others set it for themselves.
+            let mut sure = given.iter().rev().filter(|given| !given.perhaps);
+            return match sure.next() {
+                Some(sure) => Setting::Given(sure.node.clone(), Vec::new()),
+                None => Setting::Not,
+            };
+        }
         match (perhaps.as_slice(), given.last()) {
             ([], Some(last)) => {
                 let below = given.iter().rev().skip(1).filter(|_| last.deep);
@@ -110,6 +122,20 @@ impl<'a> Settings<'a> {
             )),
             ([], None) => Setting::Not,
         }
+    }
+
+    /// The files that set the same variables and cannot all be given at once, such as one for each
+    /// environment; none if there are no such.
+    pub(crate) fn variants(&self) -> BTreeSet<&'a str> {
+        let mut found = BTreeSet::new();
+        for given in self.given.values() {
+            let unsure = given.iter().filter(|given| given.perhaps);
+            let paths: BTreeSet<&str> = unsure.map(|given| given.path).collect();
+            if paths.len() > 1 {
+                found.extend(paths);
+            }
+        }
+        found
     }
 
     fn add(&mut self, name: &str, given: Given<'a>) {
@@ -351,7 +377,7 @@ fn var_files<'a>(scope: &Scope<'a>, file: &'a File) -> Vec<String> {
     found
 }
 
-fn in_folder(folder: &str, name: &str) -> String {
+pub(crate) fn in_folder(folder: &str, name: &str) -> String {
     if folder.is_empty() {
         name.to_owned()
     } else {
@@ -420,6 +446,7 @@ impl<'a> World<'a> {
         let env = Env {
             folder: folder_of(&file.text.path).to_owned(),
             root: root.to_owned(),
+            variant: None,
             call: None,
             bound: Vec::new(),
             terragrunt: Some(file),
@@ -457,10 +484,11 @@ impl<'a> World<'a> {
     }
 
     /// The scope of what is run in this folder.
-    pub(crate) fn of_root(self: &Rc<Self>, root: &str) -> Scope<'a> {
+    pub(crate) fn of_root(self: &Rc<Self>, root: &str, variant: Option<&str>) -> Scope<'a> {
         let env = Env {
             folder: self.module_of(root),
             root: root.to_owned(),
+            variant: variant.map(str::to_owned),
             call: None,
             bound: Vec::new(),
             terragrunt: None,

@@ -80,7 +80,7 @@ impl Sources {
 
     /// Reads the values files and templates that the Terraform files name.
     fn read_mentioned(&mut self, tree: &dyn Tree) {
-        let mut wanted: BTreeMap<(&str, bool), ()> = BTreeMap::new();
+        let mut wanted: BTreeMap<(&str, bool), bool> = BTreeMap::new();
         let mut by_name: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for path in self.paths.iter().filter(|path| is_values(path)) {
             by_name.entry(name_of(path)).or_default().push(path);
@@ -89,14 +89,22 @@ impl Sources {
             let folder = folder_of(&file.text.path);
             for mention in &file.mentions {
                 for path in mentioned(mention, folder, &by_name) {
-                    wanted.insert((path, mention.template), ());
+                    let guess = wanted.entry((path, mention.template)).or_insert(true);
+                    *guess &= mention.guess;
                 }
             }
         }
         let contents: Vec<(String, (Vec<u8>, bool))> = wanted
-            .into_keys()
-            .filter_map(|(path, template)| Some((path.to_owned(), (tree.read(path)?, template))))
+            .keys()
+            .filter_map(|(path, template)| {
+                Some(((*path).to_owned(), (tree.read(path)?, *template)))
+            })
             .filter(|(_, (bytes, _))| bytes.len() <= MAX_YAML_BYTES)
+            .collect();
+        let sure: BTreeSet<(String, bool)> = wanted
+            .into_iter()
+            .filter(|(_, guess)| !guess)
+            .map(|((path, template), _)| (path.to_owned(), template))
             .collect();
         for (path, template, parsed) in side_by_side(contents, values) {
             match parsed {
@@ -107,7 +115,10 @@ impl Sources {
                     self.plain.insert(path, doc);
                 }
                 // Whatever else a template makes is nobody's fault.
-                Err(unread) if is_yaml(&path) || unread.text.contains("image:") => {
+                Err(unread)
+                    if sure.contains(&(path.clone(), template))
+                        && (is_yaml(&path) || unread.text.contains("image:")) =>
+                {
                     self.unread.insert(path, unread);
                 }
                 Err(_other) => {}

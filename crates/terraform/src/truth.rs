@@ -3,6 +3,7 @@
 use hcl_edit::expr::{BinaryOperator, Expression, UnaryOperator};
 
 use crate::eval::Scope;
+use crate::functions::{name, resolved};
 use crate::node::Node;
 use crate::parts::whole;
 
@@ -36,6 +37,16 @@ pub(crate) fn truth<'a>(scope: &Scope<'a>, value: &'a Expression, depth: usize) 
                 BinaryOperator::NotEq => same(scope, left, right, depth).map(|same| !same),
                 _ => None,
             }
+        }
+        Expression::FuncCall(call) if name(call) == "fileexists" => {
+            let path = scope.node(call.args.get(0)?, "").parts(depth);
+            Some(
+                scope
+                    .world
+                    .sources
+                    .paths
+                    .contains(&resolved(scope, &whole(&path)?)),
+            )
         }
         other => match whole(&scope.node(other, "").parts(depth))?.as_str() {
             "true" => Some(true),

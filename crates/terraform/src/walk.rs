@@ -14,6 +14,7 @@ use crate::objects::{Around, Objects};
 use crate::owner;
 use crate::parts::{Part, whole};
 use crate::reference::{Reference, Said, What, is_repository, reads_like_an_image};
+use crate::settings::in_folder;
 
 /// So many instances of one block are looked at.
 const MAX_INSTANCES: usize = 200;
@@ -22,14 +23,43 @@ const MAX_INSTANCES: usize = 200;
 pub(crate) fn references<'a>(world: &Rc<World<'a>>) -> Vec<Reference> {
     let mut found = Vec::new();
     for root in world.roots() {
-        let scope = world.of_root(&root);
-        module(&scope, &mut found, 0);
+        let settings = world.settings(&root);
+        let mut variants: Vec<Option<&str>> = settings.variants().into_iter().map(Some).collect();
+        if variants.is_empty() {
+            variants.push(None);
+        }
+        for variant in variants {
+            let scope = world.of_root(&root, variant);
+            module(&scope, &mut found, 0);
+            if scope.folder().is_none() {
+                inputs(world, &root, &mut found);
+            }
+        }
     }
     found.sort_by(|a, b| {
         (&a.path, a.line, &a.address, &a.root).cmp(&(&b.path, b.line, &b.address, &b.root))
     });
     found.dedup();
     found
+}
+
+/// The images among the inputs for a module that is not in this tree.
+fn inputs<'a>(world: &Rc<World<'a>>, root: &str, found: &mut Vec<Reference>) {
+    let path = in_folder(root, "terragrunt.hcl");
+    let Some(file) = world.file(&path) else {
+        return;
+    };
+    let Some(inputs) = file.body.get_attribute("inputs") else {
+        return;
+    };
+    let scope = world.of_terragrunt(file, root);
+    let node = scope.node(&inputs.value, "inputs");
+    let mut objects = Objects {
+        found,
+        root: root.to_owned(),
+        overridden: Vec::new(),
+    };
+    objects.value(&node, &Around::inputs(&scope), false);
 }
 
 /// The references of one module and of those that it calls.
@@ -45,6 +75,20 @@ fn module<'a>(scope: &Scope<'a>, found: &mut Vec<Reference>, deep: usize) {
                 found,
             };
             walk.resource();
+        }
+    }
+    for data in folder
+        .data
+        .iter()
+        .filter(|data| names_versions(data.label(0)))
+    {
+        for scope in instances(&scope.within(data.file), *data) {
+            let mut walk = Walk {
+                scope,
+                owner: *data,
+                found,
+            };
+            walk.data();
         }
     }
     for call in &folder.calls {
@@ -116,6 +160,20 @@ fn chart_in_json<'a>(release: &Node<'a>, around: &Around<'a>) -> Option<Referenc
 
 /// The scopes of a block's instances: one, or one for each element of `for_each`.
 fn instances<'a>(scope: &Scope<'a>, declared: Declared<'a>) -> Vec<Scope<'a>> {
+    let count = declared.body().get_attribute("count");
+    let count = count.and_then(|count| scope.text(&count.value)?.parse::<usize>().ok());
+    if let Some(count) = count {
+        let numbered = |at: usize| {
+            let index = Node::Parts(vec![Part::plain(at.to_string())]);
+            let bound = Bound::Each {
+                key: index.clone(),
+                value: index,
+            };
+            scope.binding(vec![("count".to_owned(), bound)])
+        };
+        // What is switched off may be switched on.
+        return (0..count.clamp(1, MAX_INSTANCES)).map(numbered).collect();
+    }
     let elements = declared
         .body()
         .get_attribute("for_each")
@@ -125,10 +183,9 @@ fn instances<'a>(scope: &Scope<'a>, declared: Declared<'a>) -> Vec<Scope<'a>> {
 
 /// The scope with a name for each element; once without if they are not known.
 fn each<'a>(scope: &Scope<'a>, name: &str, elements: Option<Vec<Entry<'a>>>) -> Vec<Scope<'a>> {
-    let elements = elements.unwrap_or_default();
-    if elements.is_empty() {
+    let Some(elements) = elements else {
         return vec![scope.clone()];
-    }
+    };
     let bound = |entry: Entry<'a>| {
         let key = match entry.key {
             Some(key) => Part::plain(key),
@@ -163,6 +220,30 @@ pub(crate) fn iterations<'a>(scope: &Scope<'a>, block: &'a Block) -> Vec<Scope<'
         .and_then(|each| scope.node(&each.value, "").entries(DEPTH));
     each(scope, &name, elements)
 }
+
+/// Whether a data source names versions of what is run.
+fn names_versions(kind: &str) -> bool {
+    matches!(kind, "helm_template" | "docker_registry_image") || kind.starts_with("talos_")
+}
+
+/// Resources whose image is that of a machine, which no registry of containers has.
+const MACHINES: [&str; 15] = [
+    "hcloud_",
+    "digitalocean_droplet",
+    "google_compute_",
+    "aws_instance",
+    "openstack_",
+    "proxmox_",
+    "lxd_",
+    "incus_",
+    "libvirt_",
+    "scaleway_instance",
+    "vultr_",
+    "linode_",
+    "oci_core",
+    "yandex_compute",
+    "exoscale_",
+];
 
 /// Whether what a block of this type says about images is nothing that runs.
 fn is_mere_data(kind: &str) -> bool {
@@ -215,6 +296,18 @@ struct Walk<'a, 'f> {
 }
 
 impl<'a> Walk<'a, '_> {
+    /// A data source that renders or looks up what is run elsewhere.
+    fn data(&mut self) {
+        let kind = self.owner.label(0);
+        let here = Here::of(format!("data.{kind}.{}", self.owner.label(1)));
+        if kind == "helm_template" {
+            self.release(&here);
+            return;
+        }
+        let scope = self.scope.clone();
+        self.body(&scope, self.owner.body(), None, &here);
+    }
+
     fn resource(&mut self) {
         let kind = self.owner.label(0);
         if is_mere_data(kind) {
@@ -244,7 +337,9 @@ impl<'a> Walk<'a, '_> {
             });
         }
         let around = self.around(&here, None);
-        self.objects().pairs(&pairs, &around);
+        let mut objects = self.objects();
+        objects.pairs(&pairs, &around);
+        objects.chart(&pairs, &around);
     }
 
     fn objects(&mut self) -> Objects<'_> {
@@ -319,6 +414,22 @@ impl<'a> Walk<'a, '_> {
             let followed = crate::objects::follows(name);
             self.objects().value(&node, &around, followed);
         }
+        // The source of an application of Argo CD, and its like.
+        if body.has_attribute("chart") && container.is_some() {
+            let pairs: Vec<Entry<'a>> = body
+                .attributes()
+                .map(|attribute| {
+                    let name = attribute.key.as_str();
+                    let address = here.attribute(name).address;
+                    Entry {
+                        key: Some(name.to_owned()),
+                        value: scope.node(&attribute.value, address),
+                    }
+                })
+                .collect();
+            let around = self.around(here, container);
+            self.objects().chart(&pairs, &around);
+        }
         for block in body.blocks() {
             let below = below(body, block, here);
             if !block.has_ident("dynamic") {
@@ -337,12 +448,22 @@ impl<'a> Walk<'a, '_> {
 
     /// `docker_image` calls its image a name.
     fn is_docker_name(&self, attribute: &str) -> bool {
-        attribute == "name" && self.owner.label(0) == "docker_image"
+        let looked_up = self.owner.block.has_ident("data");
+        let built = self.owner.body().has_blocks("build");
+        attribute == "name"
+            && match self.owner.label(0) {
+                "docker_image" => !built,
+                "docker_registry_image" => looked_up,
+                _ => false,
+            }
     }
 
     fn image(&mut self, name: &str, node: &Node<'a>, container: Option<&'a Body>, at: &Here) {
         let parts = node.parts(DEPTH);
-        if name != "image" && !reads_like_an_image(&parts) {
+        let machine = MACHINES
+            .iter()
+            .any(|prefix| self.owner.label(0).starts_with(prefix));
+        if machine || (name != "image" && !reads_like_an_image(&parts)) {
             return;
         }
         let said = Said::of_image(&parts);

@@ -18,6 +18,8 @@ pub(crate) struct Doc {
     pub(crate) text: Text,
     holes: Vec<Hole>,
     nodes: Vec<Item>,
+    /// YAML in texts of several lines, such as the values of a chart, by the text's node.
+    nested: Vec<(usize, Doc)>,
     /// The root of each document.
     pub(crate) roots: Vec<usize>,
 }
@@ -85,6 +87,7 @@ impl Doc {
             text,
             holes,
             nodes: build.nodes,
+            nested: Vec::new(),
             roots: build.roots,
         })
     }
@@ -112,12 +115,54 @@ impl Doc {
             let line = text.line(at);
             format!("{}:{line}: does not parse as YAML: {why}", text.path)
         })?;
-        Ok(Self {
+        let mut doc = Self {
             text,
             holes,
             nodes: build.nodes,
+            nested: Vec::new(),
             roots: build.roots,
-        })
+        };
+        doc.nested = doc.values();
+        Ok(doc)
+    }
+
+    /// The texts of this document that hold the values of a chart.
+    fn values(&self) -> Vec<(usize, Doc)> {
+        let maps = self.nodes.iter().filter_map(|item| match item {
+            Item::Map(entries) => Some(entries),
+            Item::Scalar { .. } | Item::List(_) => None,
+        });
+        let texts = maps.flatten().filter(|(key, _)| {
+            let key = self.scalar(*key);
+            key.is_some_and(|key| matches!(key, "values" | "valuesContent"))
+        });
+        texts
+            .filter_map(|(_, id)| {
+                let Some(Item::Scalar {
+                    span,
+                    other: Some(text),
+                }) = self.item(*id)
+                else {
+                    return None;
+                };
+                if !text.contains('\n') {
+                    return None;
+                }
+                let source = &self.text.text;
+                let start = match source.get(span.start..)?.starts_with(['|', '>']) {
+                    true => span.start + source.get(span.start..)?.find('\n')? + 1,
+                    false => source.get(..span.start)?.rfind('\n')? + 1,
+                };
+                let part = self.text.within(start, source.get(start..span.end)?);
+                Some((*id, Doc::template(part).ok()?))
+            })
+            .collect()
+    }
+
+    /// The YAML in a text of this document.
+    pub(crate) fn nested(&self, id: usize) -> Option<&Doc> {
+        let found = self.nested.iter().find(|(found, _)| *found == id);
+        found.map(|(_, doc)| doc)
     }
 
     pub(crate) fn item(&self, id: usize) -> Option<&Item> {
@@ -462,6 +507,19 @@ mod tests {
             .collect();
         assert_eq!(pieces, ["acme/app:", "<>", "-alpine"]);
         assert_eq!(doc.scalar(id), None);
+    }
+
+    #[test]
+    fn the_values_of_a_chart_are_a_document_in_a_document() {
+        let text = "spec:\n  helm:\n    values: |\n      image:\n        tag: v1.2 # ä\n    x: 1\n";
+        let doc = doc(text);
+        let id = doc.at(doc.roots[0], &["spec", "helm", "values"]).unwrap();
+        let nested = doc.nested(id).unwrap();
+        let tag = nested.at(nested.roots[0], &["image", "tag"]).unwrap();
+        let Some(Item::Scalar { span, .. }) = nested.item(tag) else {
+            panic!()
+        };
+        assert_eq!(text.get(nested.text.in_file(span)).unwrap(), "v1.2");
     }
 
     #[test]
