@@ -4,6 +4,7 @@ mod dashboards;
 mod deployed;
 mod door;
 mod facts;
+mod jobs;
 mod nkeys;
 mod pages;
 mod permissions;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, ensure};
 use runtime::Settings;
+use runtime::catalogue::{CHARTS, IMAGES};
 use runtime::config::Sources;
 use runtime::settings::Engine;
 use serde_json::Value;
@@ -83,7 +84,8 @@ fn the_home_lab_backs_up_its_27_databases_where_they_are() -> anyhow::Result<()>
             )
         });
     assert_eq!(found, expected.collect());
-    assert_eq!(found.len(), 27);
+    let counted = (IMAGES.len(), CHARTS.len(), found.len());
+    assert_eq!(counted, (50, 22, 27));
     Ok(())
 }
 
