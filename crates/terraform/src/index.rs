@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::container::Container;
 use crate::declared::Declarations;
 use crate::eval::World;
 use crate::reference::{Reference, What};
@@ -14,6 +15,7 @@ use crate::walk::references;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Index {
     pub(crate) references: Vec<Reference>,
+    pub(crate) containers: Vec<Container>,
     /// The references of an image by its normalised name, and of a chart by the last part of its.
     by_name: BTreeMap<String, Vec<usize>>,
     pub(crate) problems: Vec<String>,
@@ -28,7 +30,7 @@ impl Index {
         let sources = Sources::read(tree);
         let declared = Declarations::of(&sources);
         let world = World::new(&sources, &declared);
-        let references = references(&world);
+        let (references, containers) = references(&world);
         let mut locked = BTreeMap::new();
         for reference in &references {
             locked.entry(reference.root.clone()).or_insert_with(|| {
@@ -48,6 +50,7 @@ impl Index {
             encrypted: locked,
             by_name,
             references,
+            containers,
         }
     }
 

@@ -19,6 +19,8 @@
 
 mod adopt;
 mod answer;
+mod configure;
+mod container;
 mod data;
 mod declared;
 mod diff;
@@ -59,6 +61,7 @@ mod sample;
 
 pub use adopt::{Adoption, Entry};
 pub use answer::{Answer, Options, Owner, Refused, RefusedSite, Site, Wanted};
+pub use configure::{Change, is_quantity};
 pub use diff::diff;
 pub use edit::{Edit, EditError, edit};
 pub use find::find;

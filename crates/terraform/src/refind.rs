@@ -122,7 +122,7 @@ impl Index {
                 path: key.path.clone(),
                 address: key.address.clone(),
             };
-            match self.held(key) {
+            match self.held(key).or_else(|| self.held_setting(key)) {
                 None => return missing(),
                 Some(Held::Before(place, root)) => {
                     let mut site = Site {
@@ -156,6 +156,22 @@ impl Index {
             (true, false) => Refound::AlreadyThere,
             (false, false) => Refound::Mixed { ready, there },
         }
+    }
+
+    /// What stands at a site of a setting that goes with a version.
+    fn held_setting(&self, key: &SiteKey) -> Option<Held> {
+        let (text, place, root) = self.setting(key)?;
+        let place = Place {
+            address: key.address.clone(),
+            ..place
+        };
+        Some(if text == key.before {
+            Held::Before(place, root)
+        } else if text == key.after {
+            Held::After
+        } else {
+            Held::Other(text)
+        })
     }
 
     /// What stands at a site; none if it is gone, or if two places bear its name.

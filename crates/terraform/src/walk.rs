@@ -6,6 +6,7 @@ use hcl_edit::structure::{Block, Body};
 
 use std::rc::Rc;
 
+use crate::container::Container;
 use crate::declared::{Declared, entries as json_entries};
 use crate::eval::{Bound, DEPTH, Scope, World};
 use crate::lifecycle::{Step, ignored_by};
@@ -19,9 +20,10 @@ use crate::settings::in_folder;
 /// So many instances of one block are looked at.
 const MAX_INSTANCES: usize = 200;
 
-/// All references of a tree in the order of path and position.
-pub(crate) fn references<'a>(world: &Rc<World<'a>>) -> Vec<Reference> {
+/// All references of a tree in the order of path and position, and the containers of blocks.
+pub(crate) fn references<'a>(world: &Rc<World<'a>>) -> (Vec<Reference>, Vec<Container>) {
     let mut found = Vec::new();
+    let mut containers = Vec::new();
     for root in world.roots() {
         let settings = world.settings(&root);
         let mut variants: Vec<Option<&str>> = settings.variants().into_iter().map(Some).collect();
@@ -30,7 +32,7 @@ pub(crate) fn references<'a>(world: &Rc<World<'a>>) -> Vec<Reference> {
         }
         for variant in variants {
             let scope = world.of_root(&root, variant);
-            module(&scope, &mut found, 0);
+            module(&scope, &mut found, &mut containers, 0);
             if scope.folder().is_none() {
                 inputs(world, &root, &mut found);
             }
@@ -40,7 +42,8 @@ pub(crate) fn references<'a>(world: &Rc<World<'a>>) -> Vec<Reference> {
         (&a.path, a.line, &a.address, &a.root).cmp(&(&b.path, b.line, &b.address, &b.root))
     });
     found.dedup();
-    found
+    containers.dedup();
+    (found, containers)
 }
 
 /// The images among the inputs for a module that is not in this tree.
@@ -63,7 +66,12 @@ fn inputs<'a>(world: &Rc<World<'a>>, root: &str, found: &mut Vec<Reference>) {
 }
 
 /// The references of one module and of those that it calls.
-fn module<'a>(scope: &Scope<'a>, found: &mut Vec<Reference>, deep: usize) {
+fn module<'a>(
+    scope: &Scope<'a>,
+    found: &mut Vec<Reference>,
+    containers: &mut Vec<Container>,
+    deep: usize,
+) {
     let Some(folder) = scope.folder() else {
         return;
     };
@@ -73,6 +81,7 @@ fn module<'a>(scope: &Scope<'a>, found: &mut Vec<Reference>, deep: usize) {
                 scope,
                 owner: *resource,
                 found,
+                containers,
             };
             walk.resource();
         }
@@ -87,6 +96,7 @@ fn module<'a>(scope: &Scope<'a>, found: &mut Vec<Reference>, deep: usize) {
                 scope,
                 owner: *data,
                 found,
+                containers,
             };
             walk.data();
         }
@@ -94,12 +104,13 @@ fn module<'a>(scope: &Scope<'a>, found: &mut Vec<Reference>, deep: usize) {
     for call in &folder.calls {
         for scope in instances(&scope.within(call.file), *call) {
             match scope.entering(call) {
-                Some(inner) if deep < 10 => module(&inner, found, deep + 1),
+                Some(inner) if deep < 10 => module(&inner, found, containers, deep + 1),
                 _ => {
                     let mut walk = Walk {
                         scope,
                         owner: *call,
                         found,
+                        containers,
                     };
                     walk.call();
                 }
@@ -293,6 +304,7 @@ struct Walk<'a, 'f> {
     scope: Scope<'a>,
     owner: Declared<'a>,
     found: &'f mut Vec<Reference>,
+    containers: &'f mut Vec<Container>,
 }
 
 impl<'a> Walk<'a, '_> {
@@ -474,6 +486,19 @@ impl<'a> Walk<'a, '_> {
         }
         let around = self.around(at, container);
         let repository = said.as_ref().map_or("", |said| said.repository.as_str());
+        let held_by = at
+            .steps
+            .iter()
+            .rev()
+            .nth(1)
+            .map_or("", |step| step.name.as_str());
+        if let Some(body) = container.filter(|_| is_container(held_by)) {
+            let address = at.address.strip_suffix(".image").unwrap_or(&at.address);
+            let init = held_by == "init_container";
+            let image = version::normalise(repository);
+            self.containers
+                .extend(Container::read(&self.scope, body, address, init, image));
+        }
         let owner = around.owner(repository);
         let (path, line) = node.position().unwrap_or_default();
         self.found.push(Reference {
