@@ -1,6 +1,7 @@
 //! testkit.
 
 pub mod apply;
+pub mod charts;
 pub mod figures;
 pub mod git;
 pub mod github;
@@ -11,6 +12,7 @@ pub mod lab;
 pub mod nats;
 pub mod otlp;
 pub mod ports;
+pub mod registry;
 mod server;
 pub mod slack;
 pub mod woodpecker;

@@ -6,12 +6,14 @@
 //!
 //! **Invariant:** no clock, no files, no network: the same text always gives the same answer.
 
+mod app;
 mod grammar;
 mod image;
 mod name;
 mod order;
 mod tag;
 
+pub use app::{compare_apps, says_app};
 pub use image::{ImageRef, ParseError};
 pub use name::{matches_pattern, normalise, short_forms};
 pub use order::{Jump, Refusal, between, compare, releases_between, same_version, upgrade};

@@ -30,6 +30,7 @@ pub struct Workload {
     pub(super) containers: Vec<Container>,
     pub(super) replicas: u64,
     pub(super) recreate: bool,
+    pub(super) release: Option<(String, String)>,
 }
 
 /// One container of the template.
@@ -52,6 +53,7 @@ impl Workload {
             containers: Vec::new(),
             replicas: 1,
             recreate: false,
+            release: None,
         }
     }
 
@@ -85,6 +87,13 @@ impl Workload {
     #[must_use]
     pub fn recreate(mut self) -> Self {
         self.recreate = true;
+        self
+    }
+
+    /// A part of a Helm release in the same namespace, with the label of its chart if one is given.
+    #[must_use]
+    pub fn of_release(mut self, release: &str, chart: &str) -> Self {
+        self.release = Some((release.to_owned(), chart.to_owned()));
         self
     }
 
@@ -468,13 +477,21 @@ impl Running {
             }
             Kind::DaemonSet => {}
         }
+        let mut metadata = json!({
+            "name": self.spec.name, "namespace": self.spec.namespace, "uid": self.uid,
+            "generation": self.generation, "labels": self.labels(),
+            "creationTimestamp": pod::time(self.added),
+        });
+        if let Some((release, chart)) = &self.spec.release {
+            metadata["annotations"] = json!({"meta.helm.sh/release-name": release,
+                "meta.helm.sh/release-namespace": self.spec.namespace});
+            metadata["labels"]["app.kubernetes.io/managed-by"] = json!("Helm");
+            if !chart.is_empty() {
+                metadata["labels"]["helm.sh/chart"] = json!(chart);
+            }
+        }
         json!({
-            "apiVersion": "apps/v1", "kind": kind,
-            "metadata": {
-                "name": self.spec.name, "namespace": self.spec.namespace, "uid": self.uid,
-                "generation": self.generation, "labels": self.labels(),
-                "creationTimestamp": pod::time(self.added),
-            },
+            "apiVersion": "apps/v1", "kind": kind, "metadata": metadata,
             "spec": spec, "status": status,
         })
     }
