@@ -3,11 +3,14 @@
 //! The way through: [`sites`] finds, [`notes`] reads, [`planning`] judges and puts the plan
 //! together. The same parts answer `bowline plan` without any infrastructure.
 
+pub mod chart;
 mod git;
 mod github;
+mod helm;
 pub mod notes;
 pub mod planning;
 mod ports;
+mod release;
 pub mod sites;
 mod source;
 mod split;
@@ -26,8 +29,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use git::GitRepository;
 pub use github::GitHub;
+pub use helm::Helm;
 pub use planning::{Rules, ServicePolicy};
-pub use ports::{PortError, Release, Releases, Repository};
+pub use ports::{Charts, PortError, Release, Releases, Repository};
 pub use work::{Analyzer, entry};
 
 /// How many upgrades one analyzer works on at the same time.
@@ -53,13 +57,15 @@ pub async fn run(
     let options = Options {
         stacks: settings.repository.stacks.clone(),
     };
-    let analyzer = Arc::new(Analyzer::new(
+    let helm = Helm::new(settings.helm.timeout)?;
+    let analyzer = Analyzer::new(
         rules(settings),
         options,
         Arc::clone(&log),
         repository,
         Arc::new(github),
-    ));
+    );
+    let analyzer = Arc::new(analyzer.with_charts(Arc::new(helm)));
     let look_again = async {
         if unknown {
             probe::until_granted(|| looking.look(), stop.clone()).await;
@@ -141,6 +147,11 @@ pub fn rules(settings: &Settings) -> Rules {
             .sources
             .iter()
             .map(|(image, source)| (version::normalise(image), source.clone()))
+            .collect(),
+        charts: settings
+            .charts
+            .iter()
+            .map(|(image, chart)| (version::normalise(image), chart.clone()))
             .collect(),
     }
 }

@@ -4,6 +4,7 @@ use risk::Note;
 use runtime::catalogue::Source;
 use version::Tag;
 
+use crate::chart::Deploys;
 use crate::ports::{PortError, Release, Releases};
 use crate::source;
 
@@ -18,6 +19,8 @@ pub struct Way {
     pub tags: Vec<String>,
     /// Why there are no notes, in a sentence for people.
     pub without: Option<String>,
+    /// The versions are a chart's; the notes are those of the app that it deploys.
+    pub chart: Option<Deploys>,
 }
 
 /// Asks the candidates in turn; the first repository that exists answers.
@@ -93,6 +96,7 @@ fn along(repository: &str, all: &[Release], from: &str, to: &str) -> Way {
         notes,
         tags,
         without,
+        chart: None,
     }
 }
 

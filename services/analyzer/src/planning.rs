@@ -101,6 +101,8 @@ pub struct Rules {
     pub observe: bool,
     /// Sources by normalised image, before the catalogue.
     pub sources: BTreeMap<String, String>,
+    /// Charts by the normalised image that they deploy, before the catalogue: `repository chart`.
+    pub charts: BTreeMap<String, String>,
 }
 
 impl Rules {
@@ -121,7 +123,9 @@ pub fn assess(
     to: &str,
     way: &Way,
 ) -> Assessment {
-    let jump = version::upgrade(&Tag::parse(from), &Tag::parse(to)).ok();
+    let own = version::upgrade(&Tag::parse(from), &Tag::parse(to)).ok();
+    // A chart may jump while its app does not, and the other way round.
+    let jump = own.max(way.chart.as_ref().and_then(|chart| chart.route.jump()));
     let mut assessment = risk::assess(&Input {
         jump,
         always_step: service.always_step,
@@ -178,7 +182,12 @@ pub fn plan(
             versions.len()
         )));
     }
-    let steps = plan_steps(found, &versions)?;
+    let mut steps = plan_steps(found, &versions)?;
+    if let Some(chart) = &way.chart {
+        for step in &mut steps {
+            step.app = chart.route.app_at(&step.to).map(str::to_owned);
+        }
+    }
     if bytes(&steps) > MAX_SITES_BYTES {
         return Err(SkipReason::Refused(format!(
             "{} steps at {} places are too many for one upgrade; ask for a version in between first",
@@ -186,7 +195,9 @@ pub fn plan(
             found.sites.len()
         )));
     }
-    let targets = targets(&found.sites, service.url.as_deref()).map_err(SkipReason::Refused)?;
+    let image = way.chart.as_ref().map(|chart| chart.image.as_str());
+    let targets =
+        targets(&found.sites, service.url.as_deref(), image).map_err(SkipReason::Refused)?;
     let monitors = if rules.kuma {
         monitors(found, &service)
     } else {
@@ -205,11 +216,11 @@ pub fn plan(
     let (safe, caution, unknown) = rules.windows;
     let level = level(assessment.level);
     Ok(Plan {
-        from_app: None,
         service: found.service.clone(),
         repository: repository.to_owned(),
         cluster: rules.cluster.clone(),
         from: found.from.clone(),
+        from_app: way.chart.as_ref().map(|chart| chart.route.from_app.clone()),
         head: head.to_owned(),
         steps,
         targets,
@@ -226,6 +237,10 @@ pub fn plan(
             settle_seconds: service
                 .settle_seconds
                 .unwrap_or(rules.limits.settle_seconds),
+            ci_patience_seconds: rules
+                .limits
+                .ci_patience_seconds
+                .saturating_add(helm_seconds(found)),
             ..rules.limits
         },
         policy: Policy {
@@ -262,6 +277,18 @@ pub fn plan(
                 .collect(),
         },
     })
+}
+
+/// How long Helm may keep CI waiting, over what CI takes by itself: for the release, and once more
+/// for undoing it, if it does that.
+fn helm_seconds(found: &Sites) -> u32 {
+    let owners = found.sites.iter().flat_map(|site| &site.owner);
+    let waits = owners.filter_map(|owner| {
+        let once = owner.timeout_seconds?;
+        let again = if owner.atomic == Some(true) { once } else { 0 };
+        Some(once.saturating_add(again))
+    });
+    waits.max().unwrap_or(0)
 }
 
 /// The service's monitors: what a person listed, else what its hosts tell.

@@ -1,9 +1,12 @@
 //! What the analyzer needs of the outside world.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use terraform::Tree;
+
+use crate::chart::ChartVersion;
 
 /// An outside call failed; the analysis waits, because notes that are out of reach are not notes
 /// that do not exist.
@@ -59,4 +62,18 @@ pub struct Release {
 pub trait Releases: Send + Sync + 'static {
     /// Every published release of `owner/name`; none if there is no such repository.
     async fn all(&self, repository: &str) -> Result<Option<Vec<Release>>, PortError>;
+}
+
+/// Where Helm charts come from.
+#[async_trait]
+pub trait Charts: Send + Sync + 'static {
+    /// The versions of a chart, as its repository lists them; none if it has no such chart.
+    ///
+    /// What is older than `written` may be left out; `written` itself is not.
+    async fn versions(
+        &self,
+        repository: &str,
+        chart: &str,
+        written: &str,
+    ) -> Result<Option<Arc<Vec<ChartVersion>>>, PortError>;
 }

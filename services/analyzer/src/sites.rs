@@ -63,6 +63,24 @@ impl Mentions {
         }
     }
 
+    /// Nothing of the tree declares it.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        let refused = &self.answer.refused;
+        self.answer.sites.is_empty()
+            && (refused.iter()).all(|refused| refused.reason == Refused::NotDeclarative)
+    }
+
+    /// What the tree says, before it is judged.
+    pub(crate) fn answer(&self) -> &Answer {
+        &self.answer
+    }
+
+    /// What was searched, for people.
+    pub(crate) fn searched(&self) -> &str {
+        &self.searched
+    }
+
     /// The services with sites that can be moved: they have nothing in common, because a place
     /// that serves several workloads is one site of one service.
     #[must_use]
@@ -75,8 +93,9 @@ impl Mentions {
     #[must_use]
     pub fn mentioning(&self) -> BTreeSet<String> {
         let refused = self.answer.refused.iter();
-        let mut services: BTreeSet<String> =
-            refused.filter_map(|refused| refused.service.clone()).collect();
+        let mut services: BTreeSet<String> = refused
+            .filter_map(|refused| refused.service.clone())
+            .collect();
         services.extend(self.moving());
         services
     }
@@ -100,11 +119,7 @@ impl Mentions {
     }
 }
 
-fn judge(
-    answer: Answer,
-    status: &str,
-    searched: &str,
-) -> Result<Sites, SkipReason> {
+fn judge(answer: Answer, status: &str, searched: &str) -> Result<Sites, SkipReason> {
     let Some(first) = answer.sites.first() else {
         return Err(nothing_to_move(&answer, status, searched));
     };
@@ -158,9 +173,7 @@ fn nothing_to_move(answer: &Answer, status: &str, searched: &str) -> SkipReason 
 fn leaves_behind(reason: &Refused) -> bool {
     matches!(
         reason,
-        Refused::IgnoredByLifecycle { .. }
-            | Refused::Unresolvable { .. }
-            | Refused::DigestPinned
+        Refused::IgnoredByLifecycle { .. } | Refused::Unresolvable { .. } | Refused::DigestPinned
     )
 }
 

@@ -6,11 +6,10 @@ use bus::{AppendError, History};
 use job::{Body, UpgradeId};
 
 use crate::ports::PortError;
-use crate::sites::Mentions;
 use crate::work::Analyzer;
 
 impl Analyzer {
-    /// Opens an upgrade for each service, if there are several, and then says so.
+    /// Opens an upgrade for each service that moves, if there are several, and then says so.
     ///
     /// The children come first: a crash in between leaves them without a parent that knows them,
     /// and the next try finds them again by their ids, also where a child has moved its service
@@ -18,15 +17,14 @@ impl Analyzer {
     pub(crate) async fn split(
         &self,
         history: &History,
-        mentions: &Mentions,
+        mentioning: &BTreeSet<String>,
+        moving: &BTreeSet<String>,
     ) -> Result<Option<Body>, PortError> {
-        let mentioning = mentions.mentioning();
         if mentioning.len() < 2 {
             return Ok(None);
         }
-        let moving = mentions.moving();
         let mut open = BTreeSet::new();
-        for service in &mentioning {
+        for service in mentioning {
             let id = UpgradeId::child(history.id.as_str(), service, 1);
             if self.log.read(&id).await?.is_some() {
                 open.insert(service.clone());

@@ -5,11 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use job::Target;
 use terraform::{Owner, Site};
 
-/// The workloads to watch.
+/// The workloads to watch; a Helm release stands for all of its own. `image` is what a release's
+/// chart deploys, where the sites hold a chart's version.
 ///
 /// # Errors
 /// A sentence that says which owner cannot be watched, and why.
-pub(crate) fn targets(sites: &[Site], url: Option<&str>) -> Result<Vec<Target>, String> {
+pub(crate) fn targets(
+    sites: &[Site],
+    url: Option<&str>,
+    image: Option<&str>,
+) -> Result<Vec<Target>, String> {
     let mut found: BTreeMap<(String, String, String, String), Target> = BTreeMap::new();
     let mut owners = 0usize;
     for (site, owner) in sites
@@ -17,7 +22,7 @@ pub(crate) fn targets(sites: &[Site], url: Option<&str>) -> Result<Vec<Target>, 
         .flat_map(|site| site.owner.iter().map(move |o| (site, o)))
     {
         owners += 1;
-        let target = watched(site, owner)?;
+        let target = watched(site, owner, image)?;
         let key = (
             target.namespace.clone(),
             target.kind.clone(),
@@ -59,11 +64,11 @@ pub(crate) fn targets(sites: &[Site], url: Option<&str>) -> Result<Vec<Target>, 
     Ok(targets)
 }
 
-fn watched(site: &Site, owner: &Owner) -> Result<Target, String> {
+fn watched(site: &Site, owner: &Owner, image: Option<&str>) -> Result<Target, String> {
     let at = format!("{}:{}", site.path, site.line);
     if !matches!(
         owner.kind.as_str(),
-        "Deployment" | "StatefulSet" | "DaemonSet"
+        "Deployment" | "StatefulSet" | "DaemonSet" | "HelmRelease"
     ) {
         return Err(format!(
             "{at} belongs to a {}, whose health cannot be watched; upgrade it by hand",
@@ -83,7 +88,7 @@ fn watched(site: &Site, owner: &Owner) -> Result<Target, String> {
         match_labels: owner.match_labels.clone(),
         containers: Vec::new(),
         init_containers: Vec::new(),
-        image: owner.image_repository.clone(),
+        image: image.unwrap_or(&owner.image_repository).to_owned(),
         http: Vec::new(),
     })
 }

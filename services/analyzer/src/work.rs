@@ -8,16 +8,18 @@ use terraform::{Options, Wanted};
 
 use crate::notes::{self, Way};
 use crate::planning::{self, Rules};
-use crate::ports::{PortError, Releases, Repository};
+use crate::ports::{Charts, PortError, Releases, Repository};
+use crate::release;
 use crate::sites::Mentions;
 
 /// Carries the analyzer's commands out.
 pub struct Analyzer {
-    rules: Rules,
-    options: Options,
+    pub(crate) rules: Rules,
+    pub(crate) options: Options,
     pub(crate) log: Arc<dyn Log>,
     repository: Arc<dyn Repository>,
-    releases: Arc<dyn Releases>,
+    pub(crate) releases: Arc<dyn Releases>,
+    pub(crate) charts: Option<Arc<dyn Charts>>,
 }
 
 impl Analyzer {
@@ -36,32 +38,44 @@ impl Analyzer {
             log,
             repository,
             releases,
+            charts: None,
         }
+    }
+
+    /// As before, with chart repositories; without them no chart is upgraded.
+    #[must_use]
+    pub fn with_charts(self, charts: Arc<dyn Charts>) -> Analyzer {
+        let charts = Some(charts);
+        Analyzer { charts, ..self }
     }
 
     async fn plan(&self, history: &History) -> Result<Body, PortError> {
         let request = &history.state.request;
         let (head, tree) = self.repository.newest().await?;
-        let wanted = if request.chart {
-            return Ok(Body::Skipped(SkipReason::Refused(
-                "charts can be planned, but their health cannot be watched yet; upgrade it by hand"
-                    .to_owned(),
-            )));
-        } else {
-            Wanted::Image {
-                repository: request.image.clone(),
-                tag: request.tag.clone(),
-                digest: request.digest.clone(),
-            }
+        let tree = tree.as_ref();
+        if request.chart {
+            let chart = release::named(&self.rules, &request.image);
+            return self.plan_chart(history, &head, tree, chart).await;
+        }
+        let wanted = Wanted::Image {
+            repository: request.image.clone(),
+            tag: request.tag.clone(),
+            digest: request.digest.clone(),
         };
-        let mentions = Mentions::read(tree.as_ref(), &self.options, &wanted);
+        let mentions = Mentions::read(tree, &self.options, &wanted);
+        if mentions.is_silent()
+            && let Some(chart) = release::of_image(&self.rules, &request.image)
+        {
+            return self.plan_chart(history, &head, tree, Ok(chart)).await;
+        }
         // A new plan is for the service of the first one.
         let planned = history.state.plan.as_ref().map(|plan| &plan.service);
         let only = request.service.as_ref().or(planned);
-        if only.is_none()
-            && let Some(split) = self.split(history, &mentions).await?
-        {
-            return Ok(split);
+        if only.is_none() {
+            let (mentioning, moving) = (mentions.mentioning(), mentions.moving());
+            if let Some(split) = self.split(history, &mentioning, &moving).await? {
+                return Ok(split);
+            }
         }
         let only = only.map(String::as_str);
         let found = match mentions.of_service(&request.status, only) {
@@ -103,7 +117,11 @@ impl Analyzer {
 
     /// The first version of the plan that was rolled back before. If a person wants it all the
     /// same, the fences of all its steps are taken away instead; what fails again is fenced again.
-    async fn fenced(&self, request: &Request, plan: &Plan) -> Result<Option<String>, PortError> {
+    pub(crate) async fn fenced(
+        &self,
+        request: &Request,
+        plan: &Plan,
+    ) -> Result<Option<String>, PortError> {
         for step in &plan.steps {
             let key = job::fence(plan, &request.image, &step.to);
             let Some((revision, _)) = self.log.get(Bucket::Fences, &key).await? else {
@@ -179,7 +197,15 @@ impl Work for Analyzer {
 
 /// What would be done, in a sentence for people.
 fn would_do(plan: &Plan) -> String {
-    let steps: Vec<&str> = plan.steps.iter().map(|step| step.to.as_str()).collect();
+    let with_app = |version: &str| {
+        if plan.is_chart() {
+            format!("chart {version} (app {})", plan.app_of(version))
+        } else {
+            version.to_owned()
+        }
+    };
+    let steps = plan.steps.iter().map(|step| with_app(&step.to));
+    let steps: Vec<String> = steps.collect();
     let sites: Vec<String> = plan
         .step(1)
         .into_iter()
@@ -189,7 +215,7 @@ fn would_do(plan: &Plan) -> String {
     format!(
         "would upgrade {} from {} through {} at {} ({})",
         plan.service,
-        plan.from,
+        with_app(&plan.from),
         steps.join(", "),
         sites.join(", "),
         plan.risk.level

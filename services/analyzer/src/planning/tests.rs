@@ -4,6 +4,7 @@ use risk::Note;
 use terraform::Owner;
 
 use super::*;
+use crate::chart::{Deploys, Route, Stop};
 
 fn rules() -> Rules {
     let settings = runtime::Settings::default();
@@ -63,6 +64,103 @@ fn way(tags: &[&str], to: &str, body: &str) -> Way {
             .collect(),
         tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
         without: None,
+        chart: None,
+    }
+}
+
+fn stop(version: &str, app: &str) -> Stop {
+    Stop {
+        version: version.to_owned(),
+        app: app.to_owned(),
+    }
+}
+
+/// The way of a chart from 1.0.0, which brings app version v2.0.0.
+fn chart_way(between: &[Stop], to: Stop, body: &str) -> Way {
+    let tags: Vec<&str> = between.iter().map(|stop| stop.version.as_str()).collect();
+    let mut way = way(&tags, &to.version, body);
+    way.chart = Some(Deploys {
+        image: "ghcr.io/acme/app".to_owned(),
+        route: Route {
+            from_app: "v2.0.0".to_owned(),
+            between: between.to_vec(),
+            to,
+        },
+    });
+    way
+}
+
+fn release(atomic: bool) -> Sites {
+    let mut found = sites("x", "1.0.0", 1, "1.2.0");
+    found.sites[0].owner = vec![Owner {
+        kind: "HelmRelease".to_owned(),
+        name: Some("app".to_owned()),
+        namespace: Some("ns".to_owned()),
+        image_repository: "app-chart".to_owned(),
+        atomic: Some(atomic),
+        timeout_seconds: Some(6_000),
+        ..Owner::default()
+    }];
+    found
+}
+
+#[test]
+fn a_chart_goes_by_its_own_versions_and_tells_what_each_brings() {
+    let between = [stop("1.1.0", "v2.1.0")];
+    let way = chart_way(&between, stop("1.2.0", "v2.2.0"), "breaking change");
+    let plan = plan(&rules(), "r", "h", &release(true), "1.2.0", &way).unwrap();
+    assert_eq!(plan.from_app.as_deref(), Some("v2.0.0"));
+    let steps: Vec<_> = plan
+        .steps
+        .iter()
+        .map(|step| {
+            (
+                step.to.as_str(),
+                step.app.as_deref(),
+                step.sites[0].after.as_str(),
+            )
+        })
+        .collect();
+    let expected = [
+        ("1.1.0", Some("v2.1.0"), "1.1.0"),
+        ("1.2.0", Some("v2.2.0"), "1.2.0"),
+    ];
+    assert_eq!(steps, expected);
+    let target = &plan.targets[0];
+    assert_eq!(
+        (
+            target.kind.as_str(),
+            target.name.as_str(),
+            target.image.as_str()
+        ),
+        ("HelmRelease", "app", "ghcr.io/acme/app")
+    );
+}
+
+#[test]
+fn a_jump_of_the_chart_and_one_of_its_app_both_call_for_caution() {
+    for (to, app, expected) in [
+        ("1.0.1", "v2.0.1", job::Level::Safe),
+        ("1.0.1", "3.0.0", job::Level::Caution),
+        ("2.0.0", "v2.0.1", job::Level::Caution),
+    ] {
+        let way = chart_way(&[], stop(to, app), "fixes");
+        let found = Sites {
+            sites: release(true).sites,
+            ..sites("x", "1.0.0", 1, to)
+        };
+        let plan = plan(&rules(), "r", "h", &found, to, &way).unwrap();
+        assert_eq!(plan.risk.level, expected, "{to} with {app}");
+    }
+}
+
+#[test]
+fn helms_own_time_is_added_to_the_patience_with_ci_twice_if_it_undoes_itself() {
+    let configured = rules().limits.ci_patience_seconds;
+    for (atomic, more) in [(false, 6_000), (true, 12_000)] {
+        let way = chart_way(&[], stop("1.2.0", "v2.0.1"), "fixes");
+        let plan = plan(&rules(), "r", "h", &release(atomic), "1.2.0", &way).unwrap();
+        assert_eq!(plan.limits.ci_patience_seconds, configured + more);
     }
 }
 

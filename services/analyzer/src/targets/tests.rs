@@ -49,7 +49,7 @@ fn an_init_and_a_main_container_are_one_workload() {
             &["m.example.org"],
         )]),
     ];
-    let found = targets(&sites, None).unwrap();
+    let found = targets(&sites, None, None).unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].init_containers, ["setup"]);
     assert_eq!(found[0].containers, ["synapse"]);
@@ -62,7 +62,7 @@ fn one_variable_may_move_several_workloads() {
         owner("Deployment", "server", "server", false, &["p.example.org"]),
         owner("StatefulSet", "worker", "worker", false, &["p.example.org"]),
     ])];
-    let found = targets(&sites, None).unwrap();
+    let found = targets(&sites, None, None).unwrap();
     let told: Vec<(&str, usize)> = found
         .iter()
         .map(|target| (target.name.as_str(), target.http.len()))
@@ -75,7 +75,7 @@ fn one_variable_may_move_several_workloads() {
 fn a_configured_address_replaces_the_hosts() {
     let hosts = ["a.example.org", "b.example.org"];
     let sites = [site(vec![owner("DaemonSet", "x", "x", false, &hosts)])];
-    let found = targets(&sites, Some("http://x.local/health")).unwrap();
+    let found = targets(&sites, Some("http://x.local/health"), None).unwrap();
     assert_eq!(found[0].http, ["http://x.local/health"]);
 }
 
@@ -101,6 +101,9 @@ fn what_cannot_be_watched_is_refused_with_its_place() {
             "no workload owns the sites, so nothing could be verified",
         ),
     ] {
-        assert_eq!(targets(&[site(owners)], None), Err(expected.to_owned()));
+        assert_eq!(
+            targets(&[site(owners)], None, None),
+            Err(expected.to_owned())
+        );
     }
 }
