@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use job::{Baseline, Body, Target, TargetBaseline, Transience};
 
-use crate::applied::{Look, containers, name};
+use crate::applied::{self, Look, Wanted, containers, name};
 use crate::health::answers;
-use crate::image;
 use crate::ports::{Answer, Rollout, Unknown, Workload};
 
-/// Judges every target; `Err` if one of them cannot be known now. `at` is the version that is live.
+/// Judges every target; `Err` if one of them cannot be known now. `at` is the version that is live,
+/// and `wanted` what that makes of the cluster.
 pub(crate) fn decide(
     at: &str,
+    wanted: Wanted<'_>,
     looks: &[Look<'_>],
     http: &BTreeMap<String, Answer>,
     allow_unhealthy: bool,
@@ -31,18 +32,19 @@ pub(crate) fn decide(
     let mut unhealthy = Vec::new();
     let mut drifted = Vec::new();
     for look in looks {
-        let target = name(look.target);
+        let target = name(&look.target);
         let Some(workload) = look.workload.as_ref().map_err(Clone::clone)? else {
-            return lasting(format!("{target} does not exist in the cluster"));
+            return lasting(format!("{} in the cluster", look.missing()));
         };
         let mut images = BTreeMap::new();
-        for (container, image) in containers(look.target, workload) {
+        for (container, image) in containers(&look.target, workload) {
             let Some(image) = image else {
                 return lasting(format!("{target} has no container `{container}`"));
             };
-            if !image::same(image, &format!("{}:{at}", look.target.image)) {
+            if !look.runs(image, wanted.tag) {
                 drifted.push(format!(
-                    "{target}/{container} runs {image}, but the repository says {at}"
+                    "{target}/{container} runs {image}, but the repository says {}",
+                    wanted.tag
                 ));
             }
             images.insert(container.to_owned(), image.to_owned());
@@ -54,7 +56,7 @@ pub(crate) fn decide(
             .iter()
             .map(|address| (address.clone(), status(http, address)))
             .collect();
-        if let Some(why) = ill(workload, look.target, answered) {
+        if let Some(why) = ill(workload, &look.target, answered) {
             unhealthy.push(format!("{target}: {why}"));
         }
         baseline.targets.push(TargetBaseline {
@@ -69,6 +71,19 @@ pub(crate) fn decide(
             replicas: workload.replicas,
             http,
         });
+    }
+    if let Some(version) = wanted.chart {
+        match applied::chart(looks, version) {
+            Some(Ok(())) => {}
+            Some(Err(other)) => drifted.push(other),
+            None => {
+                return lasting(
+                    "the chart's next version brings the same app version, and no label \
+                     helm.sh/chart tells which one is live; upgrade it by hand"
+                        .to_owned(),
+                );
+            }
+        }
     }
     if !drifted.is_empty() {
         // An undo would go to a version that never ran, and a report would claim that it is live.
@@ -115,6 +130,11 @@ mod tests {
     use super::*;
     use crate::sample;
 
+    const ONE: Wanted<'_> = Wanted {
+        tag: "1",
+        chart: None,
+    };
+
     fn judge(change: impl FnOnce(&mut Workload), status: u32, allow: bool) -> Body {
         let mut target = sample::target();
         target.http = vec!["http://app".to_owned()];
@@ -125,11 +145,8 @@ mod tests {
             why: String::new(),
         };
         let http = [("http://app".to_owned(), answer)].into();
-        let looks = [Look {
-            target: &target,
-            workload: Ok(Some(workload)),
-        }];
-        decide("1", &looks, &http, allow).unwrap()
+        let looks = [Look::at(&target, Ok(Some(workload)))];
+        decide("1", ONE, &looks, &http, allow).unwrap()
     }
 
     fn why(body: Body) -> (String, Transience) {
@@ -164,11 +181,11 @@ mod tests {
     #[test]
     fn a_service_that_runs_another_version_than_the_repository_says_is_not_touched() {
         let target = sample::target();
-        let looks = [Look {
-            target: &target,
-            workload: Ok(Some(sample::workload("acme/app:0.9"))),
-        }];
-        let body = decide("1", &looks, &BTreeMap::new(), true).unwrap();
+        let looks = [Look::at(
+            &target,
+            Ok(Some(sample::workload("acme/app:0.9"))),
+        )];
+        let body = decide("1", ONE, &looks, &BTreeMap::new(), true).unwrap();
         let Body::Aborted { at, why, .. } = body else {
             panic!("{body:?}")
         };
@@ -217,15 +234,8 @@ mod tests {
     fn what_could_not_be_verified_is_not_started_and_unknown_is_no_answer() {
         let target = sample::target();
         let decide = |workload| {
-            decide(
-                "1",
-                &[Look {
-                    target: &target,
-                    workload,
-                }],
-                &BTreeMap::new(),
-                true,
-            )
+            let looks = [Look::at(&target, workload)];
+            decide("1", ONE, &looks, &BTreeMap::new(), true)
         };
         let (text, lasting) = why(decide(Ok(None)).unwrap());
         assert_eq!(text, "web/Deployment/app does not exist in the cluster");
@@ -237,7 +247,7 @@ mod tests {
         let away = Unknown("away".to_owned());
         assert_eq!(decide(Err(away.clone())), Err(away));
         assert!(matches!(
-            super::decide("1", &[], &BTreeMap::new(), true),
+            super::decide("1", ONE, &[], &BTreeMap::new(), true),
             Ok(Body::Aborted {
                 transience: Transience::Lasting,
                 ..

@@ -22,9 +22,39 @@ pub(crate) fn same(live: &str, wanted: &str) -> bool {
     normalised(live) == normalised(wanted)
 }
 
+/// The image without tag, the same for every spelling.
+pub(crate) fn repository(image: &str) -> Option<String> {
+    ImageRef::parse(image)
+        .ok()
+        .map(|parsed| parsed.normalised())
+}
+
+/// Whether a live image is `repository` at this app version; its tag may say more than that.
+pub(crate) fn says_app(live: &str, repository: &str, app: &str) -> bool {
+    let Ok(parsed) = ImageRef::parse(live) else {
+        return false;
+    };
+    let tag = parsed.tag.as_deref().unwrap_or("latest");
+    parsed.normalised() == version::normalise(repository) && version::says_app(tag, app)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_release_runs_an_app_version_whatever_else_the_tag_says() {
+        for (live, app, expected) in [
+            ("nextcloud:31.0.6-apache", "31.0.6", true),
+            ("docker.io/library/nextcloud:v31.0.6", "31.0.6", true),
+            ("nextcloud:31.0.5-apache", "31.0.6", false),
+            ("ghcr.io/acme/nextcloud:31.0.6", "31.0.6", false),
+            ("nextcloud", "31.0.6", false),
+        ] {
+            let found = says_app(live, "docker.io/library/nextcloud", app);
+            assert_eq!(found, expected, "{live} and {app}");
+        }
+    }
 
     #[test]
     fn spelling_does_not_matter_but_registry_name_and_tag_do() {

@@ -1,5 +1,7 @@
 //! Workloads and their pods, read from the Kubernetes API.
 
+mod release;
+
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
@@ -19,7 +21,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::OnceCell;
 
 use crate::ports::{
-    Ailment, Cluster, Node, Other, Pod, Rollout, Surroundings, Trouble, Unknown, Workload,
+    Ailment, Cluster, Member, Node, Other, Pod, Rollout, Surroundings, Trouble, Unknown, Workload,
 };
 use crate::rollout;
 use crate::woodpecker::chain;
@@ -97,6 +99,41 @@ impl Kubernetes {
     {
         let api: Api<K> = Api::namespaced(client.clone(), &target.namespace);
         self.ask(api.get(&target.name)).await
+    }
+
+    /// The workload with its pods.
+    async fn with_pods(
+        &self,
+        client: Client,
+        namespace: &str,
+        raw: Raw,
+    ) -> Result<Workload, Unknown> {
+        let selector = Selector::try_from(raw.selector.clone()).map_err(|error| {
+            Unknown(format!(
+                "the workload's selector is not understood: {error}"
+            ))
+        })?;
+        let api: Api<KubePod> = Api::namespaced(client, namespace);
+        let parameters = ListParams::default().labels_from(&selector);
+        let pods = self.ask(api.list(&parameters)).await?;
+        let pods = pods.map(|list| list.items).unwrap_or_default();
+        let spec = raw.template.spec.unwrap_or_default();
+        let init_images = images(spec.init_containers.as_deref().unwrap_or_default());
+        let images = images(&spec.containers);
+        let newest = |pod: &KubePod| is_newest(pod, raw.revision.as_deref(), &images, &init_images);
+        let pods = pods
+            .iter()
+            .filter(|pod| counts(pod))
+            .map(|pod| read(pod, newest(pod)))
+            .collect();
+        Ok(Workload {
+            generation: raw.generation,
+            replicas: raw.replicas,
+            images,
+            init_images,
+            rollout: raw.rollout,
+            pods,
+        })
     }
 
     /// All of a kind in the cluster; none where the right to list them is missing.
@@ -179,33 +216,14 @@ impl Cluster for Kubernetes {
                 )));
             }
         };
-        let Some(raw) = raw else { return Ok(None) };
-        let selector = Selector::try_from(raw.selector.clone()).map_err(|error| {
-            Unknown(format!(
-                "the workload's selector is not understood: {error}"
-            ))
-        })?;
-        let api: Api<KubePod> = Api::namespaced(client, &target.namespace);
-        let parameters = ListParams::default().labels_from(&selector);
-        let pods = self.ask(api.list(&parameters)).await?;
-        let pods = pods.map(|list| list.items).unwrap_or_default();
-        let spec = raw.template.spec.unwrap_or_default();
-        let init_images = images(spec.init_containers.as_deref().unwrap_or_default());
-        let images = images(&spec.containers);
-        let newest = |pod: &KubePod| is_newest(pod, raw.revision.as_deref(), &images, &init_images);
-        let pods = pods
-            .iter()
-            .filter(|pod| counts(pod))
-            .map(|pod| read(pod, newest(pod)))
-            .collect();
-        Ok(Some(Workload {
-            generation: raw.generation,
-            replicas: raw.replicas,
-            images,
-            init_images,
-            rollout: raw.rollout,
-            pods,
-        }))
+        match raw {
+            Some(raw) => Ok(Some(self.with_pods(client, &target.namespace, raw).await?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn release(&self, cluster: &str, target: &Target) -> Result<Vec<Member>, Unknown> {
+        Box::pin(self.members(cluster, target)).await
     }
 
     async fn surroundings(&self, cluster: &str) -> Surroundings {

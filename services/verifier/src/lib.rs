@@ -20,6 +20,7 @@ mod ci;
 mod health;
 mod look;
 mod monitors;
+mod release;
 mod surroundings;
 mod verdict;
 mod watch;

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use job::{Body, Plan, State, Target, TargetBaseline};
 
-use crate::applied::{self, Look, name};
+use crate::applied::{self, Look, Wanted, name};
 use crate::health::{self, Health, Open};
-use crate::image;
 use crate::ports::{Answer, Unknown};
 use crate::watch::Window;
 
@@ -24,26 +23,31 @@ pub(crate) fn check(
     looks: &[Look<'_>],
     http: &BTreeMap<String, Answer>,
     state: &State,
-    tag: &str,
+    wanted: Wanted<'_>,
     open: Option<Open<'_>>,
 ) -> Result<Health, Unknown> {
     let mut worst = Health::Good;
     let mut silent = None;
     for look in looks {
-        let target = name(look.target);
+        let target = name(&look.target);
         let bad = |why| Health::Bad {
             why,
             definite: false,
         };
         let Some(workload) = look.workload.as_ref().map_err(Clone::clone)? else {
-            worst = worst.and(bad(format!("{target} is gone")));
+            let gone = if look.release.is_some() {
+                look.missing()
+            } else {
+                format!("{target} is gone")
+            };
+            worst = worst.and(bad(gone));
             continue;
         };
-        let wanted = format!("{}:{tag}", look.target.image);
-        for (container, found) in applied::containers(look.target, workload) {
+        for (container, found) in applied::containers(&look.target, workload) {
             let found = found.unwrap_or("nothing");
-            if !image::same(found, &wanted) {
-                let why = format!("{target}/{container} runs {found} again, not {wanted}");
+            if !look.runs(found, wanted.tag) {
+                let named = format!("{}:{}", look.target.image, wanted.tag);
+                let why = format!("{target}/{container} runs {found} again, not {named}");
                 worst = worst.and(bad(why));
             }
         }
@@ -60,10 +64,18 @@ pub(crate) fn check(
         if workload.replicas == 0 {
             continue;
         }
-        match silent_ingress(look.target, http, before) {
+        match silent_ingress(&look.target, http, before) {
             Some(address) => silent = Some(address.to_owned()),
-            None => worst = worst.and(health::http(look.target, http, before)),
+            None => worst = worst.and(health::http(&look.target, http, before)),
         }
+    }
+    if let Some(version) = wanted.chart
+        && let Some(Err(other)) = applied::chart(looks, version)
+    {
+        worst = worst.and(Health::Bad {
+            why: other,
+            definite: false,
+        });
     }
     match silent {
         Some(address) if worst == Health::Good => {
@@ -124,8 +136,11 @@ pub(crate) fn report(
         };
         let newest: Vec<_> = workload.pods.iter().filter(|pod| pod.newest).collect();
         let ready = newest.iter().filter(|pod| pod.ready).count();
-        let live = applied::containers(look.target, workload).find_map(|(_, image)| image);
-        let before = baseline_of(state, &name(look.target));
+        let live = applied::containers(&look.target, workload).find_map(|(_, image)| image);
+        let of_another = look.release.as_ref();
+        let of_another = of_another.and_then(|_| workload.images.values().next());
+        let of_another = of_another.map(String::as_str);
+        let before = baseline_of(state, &name(&look.target));
         let restarts: u32 = newest
             .iter()
             .map(|pod| {
@@ -141,9 +156,9 @@ pub(crate) fn report(
         };
         lines.push(format!(
             "{}: pods: {ready}/{} ready on {}, {restarts}",
-            name(look.target),
+            name(&look.target),
             workload.replicas,
-            live.unwrap_or("nothing"),
+            live.or(of_another).unwrap_or("nothing"),
         ));
     }
     if http.is_empty() {

@@ -190,6 +190,19 @@ pub struct Workload {
     pub pods: Vec<Pod>,
 }
 
+/// One workload of a Helm release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// `Deployment`, `StatefulSet` or `DaemonSet`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// The chart and its version, `name-version`, where a label tells.
+    pub chart: Option<String>,
+    /// The workload.
+    pub workload: Workload,
+}
+
 /// A machine of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
@@ -230,6 +243,14 @@ pub struct Surroundings {
 pub trait Cluster: Send + Sync + 'static {
     /// The target's workload and its pods; none if there is no such workload.
     async fn workload(&self, cluster: &str, target: &Target) -> Result<Option<Workload>, Unknown>;
+    /// Every workload of the Helm release that the target is; a cluster that cannot tell does not
+    /// know.
+    async fn release(&self, cluster: &str, target: &Target) -> Result<Vec<Member>, Unknown> {
+        Err(Unknown(format!(
+            "which workloads of cluster {cluster} belong to release {} cannot be told",
+            target.name
+        )))
+    }
     /// How the rest of the cluster is.
     async fn surroundings(&self, cluster: &str) -> Surroundings;
 }

@@ -19,7 +19,7 @@ const SHARE: usize = 4;
 /// `pushed_ms`. All times are in milliseconds since the Unix epoch.
 pub(crate) fn excuse(
     around: &Surroundings,
-    targets: &[Target],
+    targets: &[&Target],
     pushed_ms: i64,
     now_ms: i64,
     settle_ms: i64,
@@ -95,7 +95,8 @@ mod tests {
             deployments: others.iter().map(other).collect(),
             unknown: unknown.cloned(),
         };
-        let targets = [sample::target()];
+        let target = sample::target();
+        let targets = [&target];
         // Pushed at 100 s, now 1000 s, settle 200 s.
         excuse(&around, &targets, 100_500, 1_000_000, 200_000)
     }

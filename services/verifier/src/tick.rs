@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bus::History;
-use job::{Body, Cause, Plan};
+use job::{Body, Cause, Plan, Target};
 
 use crate::applied::Look;
 use crate::health::{Health, Open};
@@ -18,7 +18,7 @@ impl Verifier {
     pub(crate) async fn watch(&self, history: &History, plan: &Plan) -> Next {
         let state = &history.state;
         let undo = state.phase.is_undo();
-        let tag = wanted(state, plan);
+        let wanted = wanted(state, plan);
         let (looks, http, reading) =
             futures::join!(self.look(plan), self.probe(plan), self.monitors(plan));
         let now_ms = (self.eyes.now_ms)();
@@ -46,11 +46,11 @@ impl Verifier {
         if let Some(said) = &said {
             (seen.marks, seen.down) = (said.marks.clone(), said.down.clone());
         }
-        let all = |open| judged(check(&looks, &http, state, tag, open), said.as_ref());
+        let all = |open| judged(check(&looks, &http, state, wanted, open), said.as_ref());
         let mut checked = all(open);
         let mut excuse = Ok(None);
         if checked.as_ref().is_ok_and(|health| !health.is_good()) {
-            excuse = self.excuse(history, plan, now_ms).await;
+            excuse = self.excuse(history, plan, &looks, now_ms).await;
         }
         if matches!(excuse, Ok(Some(_))) && all(None) == Ok(Health::Good) {
             // Only restarts are left of it: the window begins anew.
@@ -171,6 +171,7 @@ impl Verifier {
         &self,
         history: &History,
         plan: &Plan,
+        looks: &[Look<'_>],
         now_ms: i64,
     ) -> Result<Option<String>, Unknown> {
         let state = &history.state;
@@ -184,7 +185,8 @@ impl Verifier {
         };
         let around = self.eyes.cluster.surroundings(&plan.cluster).await;
         let settle_ms = seconds(plan.limits.settle_seconds);
-        surroundings::excuse(&around, &plan.targets, pushed_ms, now_ms, settle_ms)
+        let ours: Vec<&Target> = looks.iter().map(|look| look.target.as_ref()).collect();
+        surroundings::excuse(&around, &ours, pushed_ms, now_ms, settle_ms)
     }
 }
 

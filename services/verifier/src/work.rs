@@ -9,11 +9,12 @@ use bus::{History, Outcome, Work, WorkError};
 use futures::future::join_all;
 use job::{Body, Cause, Command, Plan, State, Transience};
 
-use crate::applied::Look;
+use crate::applied::{Look, Wanted};
 use crate::baseline;
 use crate::memory::{Memory, Seen};
 use crate::monitors;
 use crate::ports::{Answer, Ci, Cluster, Monitoring, Probe, Reading, Turns, Unknown};
+use crate::release;
 
 /// The intervals and limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,12 +138,30 @@ fn cancelled_by(state: &State) -> String {
     }
 }
 
-/// The tag that has to be live.
-pub(crate) fn wanted<'a>(state: &'a State, plan: &'a Plan) -> &'a str {
+/// What has to be live.
+pub(crate) fn wanted<'a>(state: &'a State, plan: &'a Plan) -> Wanted<'a> {
+    let stepped = plan.step(state.step).map_or("", |step| step.to.as_str());
     if state.phase.is_undo() {
-        state.undo_to()
+        between(plan, stepped, state.undo_to())
     } else {
-        plan.step(state.step).map_or("", |step| step.to.as_str())
+        between(plan, plan.before_step(state.step), stepped)
+    }
+}
+
+/// What has to be live before the current step's push.
+fn wanted_before<'a>(state: &'a State, plan: &'a Plan) -> Wanted<'a> {
+    let stepped = plan.step(state.step).map_or("", |step| step.to.as_str());
+    between(plan, stepped, state.live())
+}
+
+/// What `there` makes of the cluster. A chart's versions are told by what they deploy, and only if
+/// that is the same at `other`, by their own number.
+fn between<'a>(plan: &'a Plan, other: &str, there: &'a str) -> Wanted<'a> {
+    let tag = plan.app_of(there);
+    let same = plan.is_chart() && plan.app_of(other) == tag;
+    Wanted {
+        tag,
+        chart: same.then_some(there),
     }
 }
 
@@ -159,13 +178,15 @@ pub(crate) type Next = Result<Body, Duration>;
 
 impl Verifier {
     pub(crate) async fn look<'a>(&self, plan: &'a Plan) -> Vec<Look<'a>> {
-        join_all(plan.targets.iter().map(|target| async {
-            Look {
-                target,
-                workload: self.eyes.cluster.workload(&plan.cluster, target).await,
+        let looks = plan.targets.iter().map(|target| async {
+            if target.kind == "HelmRelease" {
+                let members = self.eyes.cluster.release(&plan.cluster, target).await;
+                return release::looks(target, members);
             }
-        }))
-        .await
+            let workload = self.eyes.cluster.workload(&plan.cluster, target).await;
+            vec![Look::at(target, workload)]
+        });
+        join_all(looks).await.into_iter().flatten().collect()
     }
 
     pub(crate) async fn probe(&self, plan: &Plan) -> BTreeMap<String, Answer> {
@@ -196,8 +217,9 @@ impl Verifier {
         let (looks, http, reading) =
             futures::join!(self.look(plan), self.probe(plan), self.monitors(plan));
         let allow_unhealthy = plan.policy.allow_unhealthy_before;
-        let body =
-            baseline::decide(state.live(), &looks, &http, allow_unhealthy).or_else(|unknown| {
+        let before = wanted_before(state, plan);
+        let body = baseline::decide(state.live(), before, &looks, &http, allow_unhealthy).or_else(
+            |unknown| {
                 // The CI turn is held meanwhile, and an undo may wait for it: others go first now.
                 let waited_ms = (self.eyes.now_ms)().saturating_sub(state.since_ms);
                 if waited_ms >= ms(self.times.ci_appear_within) {
@@ -207,7 +229,8 @@ impl Verifier {
                 }
                 tracing::warn!(upgrade = %state.id, %unknown, "the baseline has to wait");
                 Err(self.times.interval)
-            })?;
+            },
+        )?;
         match body {
             Body::Aborted {
                 transience: Transience::Transient,

@@ -15,7 +15,7 @@ use runtime::Secret;
 use testkit::http::Site;
 use testkit::kubernetes::{Cluster, Kind, Workload};
 
-use crate::ports::{self, Surroundings, Unknown};
+use crate::ports::{self, Member, Surroundings, Unknown};
 use crate::{Eyes, Http, Kubernetes, Kuma, KumaAddress, Repository, Times, Verifier, Woodpecker};
 
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
@@ -78,6 +78,10 @@ impl ports::Cluster for Half {
         target: &Target,
     ) -> Result<Option<ports::Workload>, Unknown> {
         self.cluster.workload(cluster, target).await
+    }
+
+    async fn release(&self, cluster: &str, target: &Target) -> Result<Vec<Member>, Unknown> {
+        self.cluster.release(cluster, target).await
     }
 
     async fn surroundings(&self, cluster: &str) -> Surroundings {
