@@ -2,6 +2,9 @@
 //!
 //! A record is a hint about upgrades, never the truth: it holds only as far as the logs of the
 //! upgrades it names agree, so that a lost release cannot leak.
+//!
+//! **Invariant:** an entry that was found to be a leftover is one for ever. Upgrades come to need
+//! again what they had given up (the turn, for an undo); then they ask again.
 
 mod decide;
 
@@ -66,8 +69,8 @@ pub async fn take(
                 Next::Done { record, place } => break (record, place),
             }
         };
-        // What is held is written in any case: the record that was read may be older than a release
-        // of our own, or about to change under a judgement of our past.
+        // What is held is written in any case: a copy that is behind may show what was given back
+        // since.
         let stands = changed == record && taken != decide::Place::Held;
         if stands || write(log, &key, revision, &changed).await? {
             return Ok(told(log, taken));
@@ -259,9 +262,29 @@ async fn verdict(
 ) -> Result<Verdict, Unavailable> {
     Ok(match history {
         Some(history) if history.sequence() < party.seq => Verdict::Unknown,
-        Some(history) if job::needs(claim, party.step, &history.state) => Verdict::Valid,
+        Some(history) if needed_since(claim, party, history) => Verdict::Valid,
         Some(_) => Verdict::Invalid,
         None if log.archived(id).await?.is_some() => Verdict::Invalid,
         None => Verdict::Unknown,
     })
+}
+
+/// Whether the upgrade has needed the claim in every state since the entry was written. A need that
+/// has passed and come back is another one: somebody may have taken the claim in between.
+fn needed_since(claim: &Claim, party: &Party, history: &History) -> bool {
+    if !job::needs(claim, party.step, &history.state) {
+        return false;
+    }
+    let mut state = None;
+    for entry in &history.entries {
+        // It was folded before.
+        let Ok(step) = job::step(&history.id, state.as_ref(), &entry.fact) else {
+            return false;
+        };
+        if entry.sequence >= party.seq && !job::needs(claim, party.step, &step.state) {
+            return false;
+        }
+        state = Some(step.state);
+    }
+    true
 }

@@ -69,6 +69,7 @@ macro_rules! whole_suite {
                 a_holder_that_lost_its_need_is_removed,
                 a_claim_is_held_by_one_of_many_at_a_time,
                 who_needs_a_claim_again_is_safe_from_older_judgements,
+                a_need_that_came_back_holds_nothing_by_itself,
                 a_full_window_holds_until_it_expires,
                 many_newcomers_at_once_get_exactly_the_places_there_are,
             }

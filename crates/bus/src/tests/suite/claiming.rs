@@ -219,6 +219,38 @@ pub(in crate::tests) async fn who_needs_a_claim_again_is_safe_from_older_judgeme
     assert_eq!(forward(log, &turn, &other).await, behind_the_undo);
 }
 
+/// Nor does it hold anything by the need alone: else two would wait for each other, one for a slot
+/// and the other for this turn.
+pub(in crate::tests) async fn a_need_that_came_back_holds_nothing_by_itself(bench: &dyn Bench) {
+    let log = &*bench.log();
+    let done = written(log, "done", ready("redis", "done")).await;
+    let other = written(log, "other", up_to_started("redis", "other")).await;
+    let turn = Claim::turn(&done.state);
+    assert_eq!(forward(log, &turn, &done).await, Taken::Held);
+    let wanted_back = [
+        Body::Baselined(job::Baseline::default()),
+        pushing(),
+        Body::Pushed { commit: "c".into() },
+        Body::CiAbsent,
+        applied(),
+        Body::Succeeded {
+            report: String::new(),
+        },
+        rollback(),
+    ];
+    let undo = told(log, &done, wanted_back).await;
+    assert!(job::needs(&turn, 1, &undo.state));
+    assert_eq!(holder(log, &turn).await.unwrap(), None);
+    assert_eq!(forward(log, &turn, &other).await, Taken::Held);
+    let behind_the_other = Taken::Waiting {
+        ahead: 0,
+        by: Some(other.id.clone()),
+        retry: log.settings().claim_head,
+    };
+    let taken = take(log, &turn, &undo, Class::Undo).await.unwrap();
+    assert_eq!(taken, behind_the_other);
+}
+
 async fn told(log: &dyn Log, history: &History, bodies: impl IntoIterator<Item = Body>) -> History {
     let mut history = history.clone();
     for body in bodies {
