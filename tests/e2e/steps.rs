@@ -1,7 +1,9 @@
 use std::time::Duration;
 
+use anyhow::{Context as _, ensure};
 use bowline_tests::{LIMIT, in_lab};
-use testkit::lab::Options;
+use testkit::lab::{Options, View, told};
+use wire::v1::ControlRequest;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn caution_goes_release_by_release_with_a_dump_before_each() {
@@ -50,6 +52,62 @@ async fn caution_goes_release_by_release_with_a_dump_before_each() {
         )
         .await?;
         lab.said(&["linkwarden", "v2.9.1 → v2.10.1 done", &id], LIMIT)
+            .await?;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_go_with_the_step_they_are_due_with_and_are_undone_with_it() {
+    let changes = "changes = [\
+                   { to = '2.9.3', rename_env = { NEXTAUTH_URL = 'AUTH_URL' } }, \
+                   { to = '2.10.0', set_env = { BROWSER = 'none' } }]";
+    let options = Options {
+        services: vec![("linkwarden", changes)],
+        ..Options::default()
+    };
+    in_lab(options, async |lab| {
+        const FILE: &str = "stacks/linkwarden/main.tf";
+        let seed = lab.git.show("main", FILE).context("the stack's file")?;
+        let image = "ghcr.io/linkwarden/linkwarden";
+        let id = lab.upgrade(image, "v2.10.0").await?;
+        lab.ended(&id, "Succeeded", LIMIT * 2).await?;
+
+        let commits = lab.commits();
+        ensure!(commits.len() == 3, "{commits:#?}");
+        let mut changed = Vec::new();
+        for commit in &commits {
+            let (paths, lines) = lab.changes(&commit.sha)?;
+            assert_eq!(paths, [FILE]);
+            changed.push(lines.len());
+        }
+        // The version; with a variable's name; with a block of four lines.
+        assert_eq!(changed, [2, 4, 6]);
+        let message = &commits[1].message;
+        let setting = "Setting: stacks/linkwarden/main.tf: NEXTAUTH_URL -> AUTH_URL";
+        assert!(message.contains(setting), "{message}");
+        let message = &commits[2].message;
+        assert!(message.contains("main.tf: sets BROWSER"), "{message}");
+
+        let wish = ControlRequest {
+            id_or_prefix: id.clone(),
+            by: "alice".to_owned(),
+        };
+        lab.client().await?.rollback(wish).await?;
+        let over = |view: &View| view.phase == "Ended(RolledBack)" || view.phase == "Stuck";
+        let view = lab.wait(&id, "is rolled back", over, LIMIT).await?;
+        ensure!(view.phase == "Ended(RolledBack)", "{}", told(&view));
+        let now = lab.git.show("main", FILE).context("the stack's file")?;
+        assert_eq!(
+            String::from_utf8_lossy(&now),
+            String::from_utf8_lossy(&seed)
+        );
+        lab.said(&["linkwarden", "starting", &id], LIMIT).await?;
+        lab.said(&["linkwarden", "done", &id], LIMIT).await?;
+        lab.said(&["linkwarden", "rolling back to v2.9.1"], LIMIT)
+            .await?;
+        lab.said(&["linkwarden", "rolled back", "v2.9.1"], LIMIT)
             .await?;
         Ok(())
     })

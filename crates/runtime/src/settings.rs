@@ -27,7 +27,7 @@ pub use kuma::Kuma;
 pub use outside::{Ci, GitHub, Helm, Kubernetes, Nats, Repository, Slack, Turn};
 pub use pipeline::{Backup, Bus, Executor, Ingest, Rate, Risk, Status, Verify};
 pub use secrets::Secrets;
-pub use services::{BackupTarget, Engine, Service};
+pub use services::{BackupTarget, Change, Engine, Service};
 pub use telemetry::{OtlpProtocol, Telemetry};
 
 /// Everything that can be set.

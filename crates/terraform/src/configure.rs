@@ -7,6 +7,16 @@ use crate::index::Index;
 use crate::parts::{Part, Place, whole};
 use crate::refind::SiteKey;
 
+const RENAMED: &str = ".env.";
+const SET: &str = ".env[";
+const MEMORY: &str = ".resources.limits.memory";
+
+/// Whether a site's address is of a setting that goes with a version, and not of the version.
+#[must_use]
+pub fn is_setting(address: &str) -> bool {
+    address.contains(RENAMED) || address.contains(SET) || address.ends_with(MEMORY)
+}
+
 /// A change of what a container is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
@@ -89,7 +99,7 @@ impl Index {
                         add(site(
                             container,
                             place.clone(),
-                            names_of(container),
+                            name_of(container, from),
                             from,
                             to,
                             service,
@@ -164,7 +174,13 @@ impl Index {
             {
                 return Some((text.clone(), place.clone(), root()));
             }
-            if key.address == names_of(container) {
+            let renamed = container.variables.iter().any(|one| {
+                (one.name == key.before || one.name == key.after)
+                    && [&key.before, &key.after]
+                        .iter()
+                        .any(|from| key.address == name_of(container, from))
+            });
+            if renamed {
                 let named = |name: &str| container.variables.iter().find(|one| one.name == name);
                 let variable = named(&key.before).or_else(|| named(&key.after))?;
                 return Some((variable.name.clone(), variable.place.clone()?, root()));
@@ -180,7 +196,7 @@ impl Index {
                 };
                 return Some((variable.text.clone(), place, root()));
             }
-            let prefix = format!("{}.env[", container.address);
+            let prefix = format!("{}{SET}", container.address);
             if key.address.starts_with(&prefix) {
                 return Some((String::new(), room(container), root()));
             }
@@ -189,16 +205,17 @@ impl Index {
     }
 }
 
-fn names_of(container: &Container) -> String {
-    format!("{}.env", container.address)
+/// By the name that the variable has before the change.
+fn name_of(container: &Container, from: &str) -> String {
+    format!("{}{RENAMED}{from}", container.address)
 }
 
 fn block_of(container: &Container, name: &str) -> String {
-    format!("{}.env[{name}]", container.address)
+    format!("{}{SET}{name}]", container.address)
 }
 
 fn memory_of(container: &Container) -> String {
-    format!("{}.resources.limits.memory", container.address)
+    format!("{}{MEMORY}", container.address)
 }
 
 fn room(container: &Container) -> Place {
@@ -262,12 +279,6 @@ fn bytes(quantity: &str) -> Option<u128> {
         _ => return None,
     };
     number.parse::<u128>().ok()?.checked_mul(unit)
-}
-
-/// Whether a text is a quantity of memory that a limit can be raised to.
-#[must_use]
-pub fn is_quantity(text: &str) -> bool {
-    bytes(text).is_some_and(|bytes| bytes > 0)
 }
 
 #[cfg(test)]

@@ -14,17 +14,23 @@ use crate::tree::Tree;
 /// Finds what must change in `tree` so that `wanted` runs.
 #[must_use]
 pub fn find(tree: &dyn Tree, options: &Options, wanted: &Wanted) -> Answer {
-    let mut answer = Index::of(tree).find(options, wanted);
-    if let Wanted::Image { repository, .. } = wanted
-        && answer.sites.is_empty()
-        && answer.refused.is_empty()
-    {
-        answer.refused = mentions(tree, options, repository);
-    }
-    answer
+    Index::of(tree).answer(tree, options, wanted)
 }
 
 impl Index {
+    /// As [`Index::find`]; where nothing is declared, with the places that merely name the image.
+    #[must_use]
+    pub fn answer(&self, tree: &dyn Tree, options: &Options, wanted: &Wanted) -> Answer {
+        let mut answer = self.find(options, wanted);
+        if let Wanted::Image { repository, .. } = wanted
+            && answer.sites.is_empty()
+            && answer.refused.is_empty()
+        {
+            answer.refused = mentions(tree, options, repository);
+        }
+        answer
+    }
+
     /// Finds what must change so that `wanted` runs.
     #[must_use]
     pub fn find(&self, options: &Options, wanted: &Wanted) -> Answer {

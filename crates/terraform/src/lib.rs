@@ -61,7 +61,7 @@ mod sample;
 
 pub use adopt::{Adoption, Entry};
 pub use answer::{Answer, Options, Owner, Refused, RefusedSite, Site, Wanted};
-pub use configure::{Change, is_quantity};
+pub use configure::{Change, is_setting};
 pub use diff::diff;
 pub use edit::{Edit, EditError, edit};
 pub use find::find;

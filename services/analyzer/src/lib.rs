@@ -3,6 +3,7 @@
 //! The way through: [`sites`] finds, [`notes`] reads, [`planning`] judges and puts the plan
 //! together. The same parts answer `bowline plan` without any infrastructure.
 
+pub mod changes;
 pub mod chart;
 mod git;
 mod github;
@@ -88,6 +89,29 @@ fn backup(configured: &runtime::settings::BackupTarget) -> planning::Backup {
     }
 }
 
+/// What the configuration wants changed together with a version.
+fn due(configured: &runtime::settings::Change) -> changes::Due {
+    let renamed = configured.rename_env.iter();
+    let renamed = renamed.map(|(from, to)| terraform::Change::RenameVariable {
+        from: from.clone(),
+        to: to.clone(),
+    });
+    let set = configured.set_env.iter();
+    let set = set.map(|(name, value)| terraform::Change::SetVariable {
+        name: name.clone(),
+        value: value.clone(),
+    });
+    let raised = configured.memory.iter();
+    let raised = raised.map(|limit| terraform::Change::RaiseMemory {
+        limit: limit.clone(),
+    });
+    changes::Due {
+        to: configured.to.clone(),
+        from: configured.from.clone(),
+        changes: renamed.chain(set).chain(raised).collect(),
+    }
+}
+
 /// Reads the rules from the shared settings.
 #[must_use]
 pub fn rules(settings: &Settings) -> Rules {
@@ -112,6 +136,7 @@ pub fn rules(settings: &Settings) -> Rules {
                 monitors: service.monitors.clone(),
                 insecure_tls: service.insecure_tls,
                 settle_seconds: service.settle.map(seconds),
+                changes: service.changes.iter().map(due).collect(),
             };
             (name.clone(), policy)
         })

@@ -8,6 +8,7 @@ use job::{
 use risk::{Assessment, Input};
 use version::Tag;
 
+use crate::changes::{self, Due};
 use crate::notes::Way;
 use crate::sites::Sites;
 use crate::targets::targets;
@@ -42,6 +43,8 @@ pub struct ServicePolicy {
     pub insecure_tls: Option<bool>,
     /// Its own settle time, in seconds.
     pub settle_seconds: Option<u32>,
+    /// Settings that change together with its version.
+    pub changes: Vec<Due>,
 }
 
 impl ServicePolicy {
@@ -63,6 +66,7 @@ impl ServicePolicy {
             monitors: None,
             insecure_tls: None,
             settle_seconds: None,
+            changes: Vec::new(),
         }
     }
 }
@@ -183,6 +187,7 @@ pub fn plan(
         )));
     }
     let mut steps = plan_steps(found, &versions)?;
+    changes::add(&service.changes, found, &mut steps)?;
     if let Some(chart) = &way.chart {
         for step in &mut steps {
             step.app = chart.route.app_at(&step.to).map(str::to_owned);

@@ -1,9 +1,10 @@
 //! Which sites of the tree the upgrade moves, or why none.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use job::SkipReason;
-use terraform::{Answer, Options, Refused, RefusedSite, Site, Tree, Wanted};
+use terraform::{Answer, Index, Options, Refused, RefusedSite, Site, Tree, Wanted};
 
 /// So many places are named in a reason.
 const MAX_LISTED: usize = 8;
@@ -23,12 +24,18 @@ pub struct Sites {
     pub left: Vec<RefusedSite>,
     /// What could not be read and might matter, in sentences for people.
     pub notes: Vec<String>,
+    /// The tree they are in.
+    pub index: Arc<Index>,
+    /// Where its services are.
+    pub options: Options,
 }
 
 /// Everything that the tree says about an image or chart.
 #[derive(Debug)]
 pub struct Mentions {
     answer: Answer,
+    index: Arc<Index>,
+    options: Options,
     /// What was searched, for people.
     searched: String,
 }
@@ -57,8 +64,11 @@ impl Mentions {
         };
         let files = tree.paths();
         let terraform = files.iter().filter(|path| path.ends_with(".tf")).count();
+        let index = Index::of(tree);
         Mentions {
-            answer: terraform::find(tree, options, wanted),
+            answer: index.answer(tree, options, wanted),
+            index: Arc::new(index),
+            options: options.clone(),
             searched: format!("{terraform} .tf files were searched for {name}"),
         }
     }
@@ -115,33 +125,36 @@ impl Mentions {
         if services.len() > 1 {
             return Err(SkipReason::SeveralServices(services.into_iter().collect()));
         }
-        judge(self.answer, status, &self.searched)
+        self.judge(status)
     }
-}
 
-fn judge(answer: Answer, status: &str, searched: &str) -> Result<Sites, SkipReason> {
-    let Some(first) = answer.sites.first() else {
-        return Err(nothing_to_move(&answer, status, searched));
-    };
-    // The sites of one upgrade are all or nothing: one that is left behind is version skew.
-    let behind: Vec<&RefusedSite> = answer
-        .refused
-        .iter()
-        .filter(|refused| {
-            leaves_behind(&refused.reason)
-                && refused.service.as_deref() == Some(first.service.as_str())
+    fn judge(self, status: &str) -> Result<Sites, SkipReason> {
+        let answer = self.answer;
+        let Some(first) = answer.sites.first() else {
+            return Err(nothing_to_move(&answer, status, &self.searched));
+        };
+        // The sites of one upgrade are all or nothing: one that is left behind is version skew.
+        let behind: Vec<&RefusedSite> = answer
+            .refused
+            .iter()
+            .filter(|refused| {
+                leaves_behind(&refused.reason)
+                    && refused.service.as_deref() == Some(first.service.as_str())
+            })
+            .collect();
+        if !behind.is_empty() {
+            return Err(SkipReason::Refused(listed(&behind)));
+        }
+        Ok(Sites {
+            service: first.service.clone(),
+            from: first.tag.clone(),
+            sites: answer.sites,
+            left: answer.refused,
+            notes: answer.problems,
+            index: self.index,
+            options: self.options,
         })
-        .collect();
-    if !behind.is_empty() {
-        return Err(SkipReason::Refused(listed(&behind)));
     }
-    Ok(Sites {
-        service: first.service.clone(),
-        from: first.tag.clone(),
-        sites: answer.sites,
-        left: answer.refused,
-        notes: answer.problems,
-    })
 }
 
 /// Why no site moves.

@@ -1,7 +1,7 @@
 //! The words of our commits. Deterministic: the same log gives the same message, so that a push
 //! that is repeated after a crash is the same commit.
 
-use job::{Cause, Plan, State};
+use job::{Cause, Plan, Site, State};
 
 /// The trailer that names the upgrade and step a commit belongs to.
 pub(crate) const UPGRADE_TRAILER: &str = "Upgrade-Id";
@@ -36,6 +36,9 @@ pub(crate) fn upgrade(state: &State, plan: &Plan) -> String {
         text.push_str(&format!("- {}\n", one_line(reason)));
     }
     text.push_str(&format!("Backup: {}\n", backup(state, plan)));
+    for site in settings(state, plan) {
+        text.push_str(&format!("Setting: {}: {}\n", site.path, changed(site)));
+    }
     if !plan.summary.trim().is_empty() {
         text.push('\n');
         text.push_str(plan.summary.trim());
@@ -43,6 +46,26 @@ pub(crate) fn upgrade(state: &State, plan: &Plan) -> String {
     }
     text.push_str(&format!("\n{UPGRADE_TRAILER}: {}\n", trailer_value(state)));
     text
+}
+
+/// What changes in the current step besides the version.
+fn settings<'a>(state: &State, plan: &'a Plan) -> impl Iterator<Item = &'a Site> {
+    let sites = plan
+        .step(state.step)
+        .into_iter()
+        .flat_map(|step| &step.sites);
+    sites.filter(|site| terraform::is_setting(&site.address))
+}
+
+/// A setting's change on one line.
+fn changed(site: &Site) -> String {
+    match (site.before.as_str(), site.after.as_str()) {
+        ("", _) => {
+            let name = site.address.rsplit('[').next().unwrap_or_default();
+            format!("sets {}", name.trim_end_matches(']'))
+        }
+        (before, after) => format!("{before} -> {after}"),
+    }
 }
 
 /// The message of the commit that undoes every step of an upgrade, newest first, in the words of

@@ -146,23 +146,43 @@ impl Executor {
     }
 }
 
-/// The sites with before and after swapped; for a whole undo back to the first step's values.
+/// The sites with before and after swapped; for a whole undo back to the first step's values, and
+/// with the settings that went with an earlier step.
 fn inverse_sites(history: &History, plan: &Plan) -> Result<Vec<Site>, PortError> {
     let step = current_step(history, plan)?;
     let first = plan.step(1).filter(|_| history.state.whole);
+    let before = |site: &Site| match first {
+        None => Ok(site.before.clone()),
+        Some(_) if terraform::is_setting(&site.address) => Ok(earliest(plan, site).to_owned()),
+        Some(first) => oldest(first, site).cloned(),
+    };
+    let mut sites = step.sites.clone();
+    if first.is_some() {
+        let current = usize::try_from(history.state.step).unwrap_or(usize::MAX);
+        let earlier = plan.steps.iter().take(current.saturating_sub(1)).rev();
+        for site in earlier.flat_map(|step| &step.sites) {
+            let known = |other: &Site| other.path == site.path && other.address == site.address;
+            if terraform::is_setting(&site.address) && !sites.iter().any(known) {
+                sites.push(site.clone());
+            }
+        }
+    }
     let inverse = |site: &Site| {
-        let after = match first {
-            None => Ok(&site.before),
-            Some(first) => oldest(first, site),
-        };
         Ok(Site {
             path: site.path.clone(),
             address: site.address.clone(),
             before: site.after.clone(),
-            after: after?.clone(),
+            after: before(site)?,
         })
     };
-    step.sites.iter().map(inverse).collect()
+    sites.iter().map(inverse).collect()
+}
+
+/// What stood at a setting's site before the first step that changed it.
+fn earliest<'a>(plan: &'a Plan, site: &'a Site) -> &'a str {
+    let mut sites = plan.steps.iter().flat_map(|step| &step.sites);
+    let first = sites.find(|other| other.path == site.path && other.address == site.address);
+    &first.unwrap_or(site).before
 }
 
 /// What stood at a site before the first step. Between two plans it may have moved to another

@@ -185,6 +185,11 @@ impl Settings {
                 let message = "must be longer than nothing";
                 faults.add(format!("services.{name}.settle"), message);
             }
+            for (at, change) in service.changes.iter().enumerate() {
+                for (key, why) in change.faults() {
+                    faults.add(format!("services.{name}.changes.{at}.{key}"), &why);
+                }
+            }
             let Some(backup) = &service.backup else {
                 continue;
             };

@@ -25,6 +25,8 @@ fn sites(service: &str, from: &str, count: usize, to: &str) -> Sites {
         from: from.to_owned(),
         left: Vec::new(),
         notes: Vec::new(),
+        index: std::sync::Arc::default(),
+        options: terraform::Options::default(),
         sites: (0..count)
             .map(|n| terraform::Site {
                 path: format!("stacks/{service}/{n}.tf"),
