@@ -65,14 +65,14 @@ fn along(repository: &str, all: &[Release], from: &str, to: &str) -> Way {
             .filter(|release| {
                 from_tag.is_prerelease()
                     || !release.prerelease
-                    || version::same_version(&release.tag, to)
+                    || version::same_version(named(&release.tag), to)
             })
-            .map(|release| release.tag.clone())
+            .map(|release| named(&release.tag).to_owned())
     };
     let between = version::releases_between(&from_tag, &to_tag, names());
     let notes: Vec<Note> = between
         .iter()
-        .filter_map(|name| all.iter().find(|release| release.tag == *name))
+        .filter_map(|name| all.iter().find(|release| named(&release.tag) == name))
         .map(|release| Note {
             version: release.tag.clone(),
             title: release.title.clone(),
@@ -98,6 +98,13 @@ fn along(repository: &str, all: &[Release], from: &str, to: &str) -> Way {
         without,
         chart: None,
     }
+}
+
+/// A release's name without the folder that some projects put their tags into.
+fn named(tag: &str) -> &str {
+    let folders = ["version/", "release/", "releases/"];
+    let mut folders = folders.iter().filter_map(|folder| tag.strip_prefix(folder));
+    folders.next().unwrap_or(tag)
 }
 
 /// A release's name with or without `v`, as the site writes its tags.
@@ -148,6 +155,17 @@ mod tests {
             &["1.2.0", "1.1.0"],
             &["1.1.0", "1.2.0"],
             &["v1.1.0"],
+        );
+    }
+
+    #[test]
+    fn releases_whose_tags_lie_in_a_folder_belong_to_the_way() {
+        check(
+            "2026.2.2",
+            "2026.2.4",
+            &["version/2026.2.4", "version/2026.2.3", "version/2026.2.2"],
+            &["version/2026.2.3", "version/2026.2.4"],
+            &["2026.2.3"],
         );
     }
 

@@ -22,6 +22,8 @@ const PROBES: [&str; 2] = ["999999.0.0", "v999999.0.0"];
 pub(crate) struct Known {
     /// Where the chart is, if no release says it.
     repository: String,
+    /// A person says so, whatever the releases say: a mirror, perhaps.
+    own: bool,
     /// The chart's name.
     name: String,
     /// The image without its tag.
@@ -31,11 +33,10 @@ pub(crate) struct Known {
 /// The chart that deploys an image: the configuration's word first.
 pub(crate) fn of_image(rules: &Rules, image: &str) -> Option<Known> {
     let normalised = version::normalise(image);
-    let chart = match rules.charts.get(&normalised) {
-        Some(text) => Chart::parse(text),
-        None => catalogue::chart_of(image),
-    };
-    chart.map(|chart| known(chart, normalised))
+    match rules.charts.get(&normalised) {
+        Some(text) => Chart::parse(text).map(|chart| known(chart, true, normalised)),
+        None => catalogue::chart_of(image).map(|chart| known(chart, false, normalised)),
+    }
 }
 
 /// The chart of a name, with the image that it deploys.
@@ -46,14 +47,12 @@ pub(crate) fn named(rules: &Rules, name: &str) -> Result<Known, SkipReason> {
     let short = name.rsplit('/').next().unwrap_or_default();
     let own = rules.charts.iter().find_map(|(image, text)| {
         let chart = Chart::parse(text).filter(|chart| chart.name == short)?;
-        Some(known(chart, image.clone()))
+        Some(known(chart, true, image.clone()))
     });
     let built_in = || {
         let image = catalogue::images_of(short).next()?;
-        Some(known(
-            catalogue::chart_of(image)?,
-            version::normalise(image),
-        ))
+        let chart = catalogue::chart_of(image)?;
+        Some(known(chart, false, version::normalise(image)))
     };
     own.or_else(built_in).ok_or_else(|| {
         SkipReason::Refused(format!(
@@ -63,9 +62,10 @@ pub(crate) fn named(rules: &Rules, name: &str) -> Result<Known, SkipReason> {
     })
 }
 
-fn known(chart: Chart<'_>, image: String) -> Known {
+fn known(chart: Chart<'_>, own: bool, image: String) -> Known {
     Known {
         repository: chart.repository.to_owned(),
+        own,
         name: chart.name.to_owned(),
         image,
     }
@@ -234,7 +234,8 @@ impl Analyzer {
         let Some(charts) = &self.charts else {
             return refused("no chart repository can be asked here".to_owned());
         };
-        let repository = written.repository.as_ref().unwrap_or(&chart.repository);
+        let named = written.repository.as_ref().filter(|_| !chart.own);
+        let repository = named.unwrap_or(&chart.repository);
         let listed = charts.versions(repository, &chart.name, version).await?;
         let Some(listed) = listed else {
             return refused(format!("{repository} has no chart {}", chart.name));
