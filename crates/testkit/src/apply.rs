@@ -39,6 +39,10 @@ enum Plan {
     RedButApplied,
     OthersRed,
     GreenButNotApplied,
+    /// Helm applies, waits in vain, and undoes it.
+    Atomic,
+    /// The second half of it.
+    Undone,
     Lost,
 }
 
@@ -137,6 +141,12 @@ impl Applier {
         self.next(Plan::GreenButNotApplied);
     }
 
+    /// The next pipeline applies, and takes everything back after as long again: a release that is
+    /// `atomic` and does not become ready. It fails.
+    pub fn rolled_back_next(&self) {
+        self.next(Plan::Atomic);
+    }
+
     /// The next push's webhook is lost: no pipeline, nothing applied.
     pub fn lost_next(&self) {
         self.next(Plan::Lost);
@@ -200,7 +210,31 @@ impl Glue {
         let (due, rest) = self.works.drain(..).partition(|work| work.ends <= now);
         self.works = rest;
         let due: Vec<Work> = due;
-        due.iter().try_for_each(|work| self.conclude(work))
+        for mut work in due {
+            if work.plan == Plan::Atomic {
+                self.apply(&work.commit)?;
+                let ends = now + lock(&self.knobs).duration;
+                (work.plan, work.ends) = (Plan::Undone, ends);
+                self.works.push(work);
+            } else {
+                self.conclude(&work)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the cluster what the commit's tree wants.
+    fn apply(&self, commit: &str) -> anyhow::Result<()> {
+        let tree = tree(&self.repository, commit)?;
+        for (namespace, workload, container, image) in (self.mapping)(&tree) {
+            if !self
+                .cluster
+                .set_image(&namespace, &workload, &container, &image)
+            {
+                tracing::warn!(%namespace, %workload, %container, "nothing to apply to");
+            }
+        }
+        Ok(())
     }
 
     fn register(&self, sha: &str) -> anyhow::Result<()> {
@@ -236,19 +270,14 @@ impl Glue {
             work.plan,
             Plan::Good | Plan::RedButApplied | Plan::OthersRed
         ) {
-            let tree = tree(&self.repository, &work.commit)?;
-            for (namespace, workload, container, image) in (self.mapping)(&tree) {
-                if !self
-                    .cluster
-                    .set_image(&namespace, &workload, &container, &image)
-                {
-                    tracing::warn!(%namespace, %workload, %container, "nothing to apply to");
-                }
-            }
+            self.apply(&work.commit)?;
             lock(&self.knobs).applied.push(work.commit.clone());
         }
+        if work.plan == Plan::Undone {
+            self.apply(&format!("{}^", work.commit))?;
+        }
         let outcome = match work.plan {
-            Plan::Red | Plan::RedButApplied => Outcome::Failure,
+            Plan::Red | Plan::RedButApplied | Plan::Atomic | Plan::Undone => Outcome::Failure,
             Plan::OthersRed => Outcome::OthersFail,
             Plan::Good | Plan::GreenButNotApplied | Plan::Lost => Outcome::Success,
         };

@@ -3,6 +3,7 @@
 //! A lab has its own ports, folders and NATS server, so that many can run side by side. What it
 //! tells about outcomes is read from git and the stub cluster, not from Bowline.
 
+mod chart;
 mod commandline;
 mod config;
 mod crowd;
@@ -27,6 +28,7 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use crate::apply::{Applier, Tree};
+use crate::charts::Charts;
 use crate::git::GitServer;
 use crate::github::GitHub;
 use crate::http::Site;
@@ -69,6 +71,8 @@ pub struct Lab {
     pub git: GitServer,
     /// Release notes.
     pub github: GitHub,
+    /// The repository of the chart that deploys authentik; it is known if the options say so.
+    pub charts: Charts,
     /// CI.
     pub woodpecker: Woodpecker,
     /// The cluster.
@@ -116,6 +120,7 @@ impl Lab {
         };
         let (github, woodpecker) = (GitHub::start()?, Woodpecker::start("owner/infra")?);
         let (cluster, slack, kuma) = (Cluster::start()?, Slack::start()?, Kuma::start()?);
+        let charts = Charts::start()?;
         let stacks = stacks(&git, &options);
         let tree = files(&git, &stacks);
         let mut sites = Vec::new();
@@ -130,6 +135,16 @@ impl Lab {
             }
             sites.push((stack.service.to_owned(), site));
         }
+        if options.chart {
+            chart::publish(&charts, &github);
+            let mut tree = Tree::new();
+            let text = git.show("main", chart::path()).unwrap_or_default();
+            tree.insert(chart::path().to_owned(), text);
+            chart::add_to(&cluster, &charts, &tree);
+            let site = Site::start()?;
+            chart::serve(&site, &cluster);
+            sites.push((chart::SERVICE.to_owned(), site));
+        }
         crowd::add_to(&cluster, options.crowd);
         crowd::publish(&github, options.crowd);
         for (namespace, name, image) in [
@@ -142,7 +157,17 @@ impl Lab {
         let settled = own
             .map(|estate| estate.settle(&git, &cluster))
             .transpose()?;
-        let all = |tree: &Tree| [stacks::wanted(tree), crowd::wanted(tree)].concat();
+        let deployed = options.chart.then(|| charts.clone());
+        let all = move |tree: &Tree| {
+            let releases = deployed.iter();
+            let releases = releases.flat_map(|charts| chart::wanted(tree, charts));
+            [
+                stacks::wanted(tree),
+                crowd::wanted(tree),
+                releases.collect(),
+            ]
+            .concat()
+        };
         let mapping = own.map_or_else(|| Box::new(all) as _, Estate::mapping);
         let applier = Applier::start(&git.bare_path(), "main", &woodpecker, &cluster, mapping)?;
         let dir = TempDir::with_prefix("bowline-lab-")?;
@@ -167,6 +192,7 @@ impl Lab {
             kuma: (kuma.url(), kuma.slug().to_owned()),
             listen: listen.address(),
             grpc: grpc.address(),
+            charts: charts.url(),
             otlp: (otlp.grpc_url(), otlp.http_url()),
             sites: sites
                 .iter()
@@ -191,6 +217,7 @@ impl Lab {
             up: options.up,
             git,
             github,
+            charts,
             woodpecker,
             cluster,
             kuma,

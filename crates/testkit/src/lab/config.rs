@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
+use super::chart;
 use super::estate::Estate;
 use super::stacks::Stack;
 
@@ -40,6 +41,8 @@ pub struct Options {
     pub ci_patience: Duration,
     /// Whether a second service runs the image of `ebooks`.
     pub twin: bool,
+    /// Whether authentik runs, which a Helm chart deploys.
+    pub chart: bool,
     /// Lines that are added to the tables of services.
     pub services: Vec<(&'static str, &'static str)>,
     /// So many services beside those of the sample tree; see [`Lab::of_crowd`](super::Lab::of_crowd).
@@ -89,6 +92,7 @@ impl Default for Options {
             ci_appear_within: Duration::from_secs(5),
             ci_patience: Duration::from_secs(30),
             twin: false,
+            chart: false,
             services: Vec::new(),
             more: "",
             crowd: 0,
@@ -114,6 +118,8 @@ pub(super) struct Addresses {
     pub(super) kuma: (String, String),
     pub(super) listen: std::net::SocketAddr,
     pub(super) grpc: std::net::SocketAddr,
+    /// The chart repository.
+    pub(super) charts: String,
     /// Over gRPC, over HTTP.
     pub(super) otlp: (String, String),
     /// By service.
@@ -240,6 +246,17 @@ sweep = "500ms"
             "\n[telemetry]\notlp_endpoint = \"{endpoint}\"\notlp_protocol = \"{protocol}\"\n\
              otlp_every = \"100ms\"\n\n[log]\nformat = \"json\"\n"
         )?;
+    }
+    if options.chart {
+        let (service, image) = (chart::SERVICE, chart::IMAGE);
+        writeln!(
+            text,
+            "\n[charts]\n\"{image}\" = \"{} {service}\"",
+            at.charts
+        )?;
+        let own = at.sites.iter().find(|(name, _)| name == service);
+        let url = own.map_or("", |(_, url)| url.as_str());
+        writeln!(text, "\n[services.{service}]\nurl = \"{url}\"")?;
     }
     for stack in stacks {
         service(&mut text, stack, &at.sites)?;
