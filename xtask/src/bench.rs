@@ -17,6 +17,8 @@ pub(crate) enum Bench {
     /// Throughput beside bare NATS, pauses between the stages, memory, recovery, a long log. Builds
     /// everything with --release first, which takes minutes.
     Pipeline,
+    /// Reading a large tree of Terraform files beside parsing them alone, a plan on it, memory.
+    Terraform,
 }
 
 /// Built together, so that what they share is built once.
@@ -44,6 +46,7 @@ const PROGRAMS: [&str; 2] = ["log", "processes"];
 pub(crate) fn run(root: &Path, bench: Bench) -> Result<()> {
     match bench {
         Bench::Pipeline => pipeline(root),
+        Bench::Terraform => terraform(root),
     }
 }
 
@@ -57,6 +60,13 @@ fn pipeline(root: &Path) -> Result<()> {
         shell::stream(Command::new(program).current_dir(root))?;
     }
     Ok(())
+}
+
+fn terraform(root: &Path) -> Result<()> {
+    let arguments = ["--release", "--package", "terraform", "--example", "speed"];
+    shell::stream(shell::cargo(root).arg("build").args(arguments))?;
+    println!("{}\n", machine());
+    shell::stream(shell::cargo(root).args(["run", "--quiet"]).args(arguments))
 }
 
 /// What the figures were measured on.

@@ -154,6 +154,8 @@ fn deployment(text: &mut String, stack: usize, workload: usize) {
     let _ = write!(
         text,
         r#"# The part {workload} of app {stack}, größer als der Rest.
+# What the operator of this part has to know before touching it: it keeps its state on a volume of its own, it is restarted by hand after its database was moved, it does not like a second replica, and whoever raises its limits should look at the node first, because the neighbours are large as well.
+# What the operator of this part has to know before touching it: it keeps its state on a volume of its own, it is restarted by hand after its database was moved, it does not like a second replica, and whoever raises its limits should look at the node first, because the neighbours are large as well.
 resource "kubernetes_deployment" "part_{workload}" {{
   metadata {{
     name      = "part-{workload}"
@@ -180,10 +182,10 @@ resource "kubernetes_deployment" "part_{workload}" {{
           # What this setting is good for, and why it has just this value, in the words of whoever set it one day.
           env {{
             name  = "SETTING_{workload}"
-            value = "a value that is about as long as the values of settings are, {workload}"
+            value = "a value that is about as long as the values of settings are, and of some of them longer, {workload}"
           }}
           port {{
-            container_port = 8080
+            container_port = 8080 # the port on which the part of the application listens, as its documentation has it
           }}
           resources {{
             limits = {{
@@ -203,7 +205,8 @@ resource "kubernetes_deployment" "part_{workload}" {{
 fn service(text: &mut String, stack: usize, workload: usize) {
     let _ = write!(
         text,
-        r#"resource "kubernetes_service" "part_{workload}" {{
+        r#"# What the operator of this part has to know before touching it: it keeps its state on a volume of its own, it is restarted by hand after its database was moved, it does not like a second replica, and whoever raises its limits should look at the node first, because the neighbours are large as well.
+resource "kubernetes_service" "part_{workload}" {{
   metadata {{
     name      = "part-{workload}"
     namespace = "app-{stack}"
@@ -213,8 +216,8 @@ fn service(text: &mut String, stack: usize, workload: usize) {
       app = "part-{workload}"
     }}
     port {{
-      port        = 80
-      target_port = 8080
+      port        = 80   # what others ask for within the cluster, without naming a port at all
+      target_port = 8080 # what the part of the application listens on, as its documentation has it
     }}
   }}
 }}
