@@ -147,29 +147,19 @@ impl Gate {
 
     /// A person's request.
     pub async fn asked(&self, image: &str, tag: &str, chart: bool, by: &str) -> Answer {
-        if chart {
-            return Answer::Skipped {
-                reason:
-                    "charts can be planned with `bowline plan --chart`, but not yet carried out"
-                        .to_owned(),
-            };
-        }
-        let image = match body::tagged(image, tag) {
-            Ok(image) => image,
-            Err(error) => {
-                return Answer::BadRequest {
-                    reason: error.to_string(),
-                };
-            }
+        let asked = if chart {
+            of_chart(image, tag)
+        } else {
+            self.of_image(image, tag)
         };
-        let wanted = match self.filter.image(&image) {
-            Ok(wanted) => wanted,
-            Err(reason) => return Answer::Skipped { reason },
+        let (image, tag) = match asked {
+            Ok(asked) => asked,
+            Err(answer) => return answer,
         };
         let request = Request {
             repository: self.repository.clone(),
-            image: wanted.image,
-            tag: wanted.tag,
+            image,
+            tag,
             chart,
             digest: None,
             status: String::new(),
@@ -184,6 +174,16 @@ impl Gate {
             by: by.to_owned(),
         };
         self.write_down(request, self.spool.as_ref()).await
+    }
+
+    /// A person's image and tag, as they are written down.
+    fn of_image(&self, image: &str, tag: &str) -> Result<(String, String), Answer> {
+        let image = body::tagged(image, tag).map_err(|error| Answer::BadRequest {
+            reason: error.to_string(),
+        })?;
+        let skipped = |reason| Answer::Skipped { reason };
+        let wanted = self.filter.image(&image).map_err(skipped)?;
+        Ok((wanted.image, wanted.tag))
     }
 
     /// An upgrade that a person wants to be tried again.
@@ -312,6 +312,19 @@ impl Gate {
             Err(_) => tracing::warn!("failed to keep the decision in time"),
         }
     }
+}
+
+/// A person's chart and version, as they are written down. No list of skipped images is about them.
+fn of_chart(name: &str, version: &str) -> Result<(String, String), Answer> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
+    let reason = if version.is_empty() || !version.chars().all(plain) {
+        format!("{version:?} is no chart version: use letters, digits, `.`, `_`, `-` and `+`")
+    } else if name.is_empty() || !name.chars().all(|c| plain(c) || "/:".contains(c)) {
+        format!("{name:?} is no name of a chart")
+    } else {
+        return Ok((name.to_owned(), version.to_owned()));
+    };
+    Err(Answer::BadRequest { reason })
 }
 
 impl From<Decision> for Answer {

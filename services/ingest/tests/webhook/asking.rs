@@ -151,11 +151,32 @@ async fn a_person_is_let_in_as_a_webhook_is() -> anyhow::Result<()> {
             "{image} {tag}: {status}"
         );
     }
-    let chart = UpgradeRequest {
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_chart_is_asked_for_by_its_name_and_its_own_version() -> anyhow::Result<()> {
+    let ingest = Ingest::start().await?;
+    let mut grpc = ingest.grpc().await?;
+    let chart = |name, version| UpgradeRequest {
         chart: true,
-        ..upgrade("traefik", "30.0.0")
+        ..upgrade(name, version)
     };
-    assert_eq!(grpc.upgrade(chart).await?.into_inner().decision, "skipped");
+    // The lists of images and of words are not about charts.
+    for (name, version) in [("mysql-operator", "2.2.3"), ("traefik", "v30.0.0+up1")] {
+        let answered = grpc.upgrade(chart(name, version)).await?.into_inner();
+        assert_eq!(answered.decision, "accepted", "{name} {version}");
+    }
+    for (name, version) in [
+        ("traefik", ""),
+        ("", "1.0.0"),
+        ("a b", "1.0.0"),
+        ("a", "1\"}"),
+    ] {
+        let refused = grpc.upgrade(chart(name, version)).await;
+        let status = refused.err().context("let in")?;
+        assert_eq!(status.code(), Code::InvalidArgument, "{name} {version}");
+    }
     Ok(())
 }
 
