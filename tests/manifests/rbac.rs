@@ -116,9 +116,9 @@ fn each_service_account_may_do_what_the_page_says_and_nothing_else() -> anyhow::
             [
                 "everywhere /nodes: list",
                 "everywhere /pods: list",
-                "everywhere apps/daemonsets: get",
+                "everywhere apps/daemonsets: get list",
                 "everywhere apps/deployments: get list",
-                "everywhere apps/statefulsets: get",
+                "everywhere apps/statefulsets: get list",
             ]
             .map(str::to_owned)
             .to_vec(),

@@ -90,3 +90,86 @@ fn is_of(metadata: &ObjectMeta, target: &Target) -> bool {
     };
     says(NAME, &target.name) && says(NAMESPACE, &target.namespace)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use testkit::kubernetes::{Cluster, Kind, Workload};
+
+    use super::*;
+    use crate::ports::Cluster as _;
+    use crate::sample;
+
+    fn stage() -> (Cluster, Kubernetes, Target) {
+        crate::choose_cryptography();
+        let cluster = Cluster::start().unwrap();
+        let of = |kind, namespace: &str, name: &str, release: &str| {
+            Workload::new(kind, namespace, name)
+                .label("app", name)
+                .container("app", "acme/app:1")
+                .of_release(release, "app-1.2.0")
+        };
+        cluster.add(of(Kind::Deployment, "web", "server", "release"));
+        cluster.add(of(Kind::StatefulSet, "web", "store", "release"));
+        cluster.add(of(Kind::DaemonSet, "web", "agent", "release"));
+        cluster.add(of(Kind::Deployment, "web", "neighbour", "another"));
+        cluster.add(of(Kind::Deployment, "other", "server", "release"));
+        cluster.add_deployment(
+            "web",
+            "plain",
+            &[("app", "plain")],
+            &[("app", "acme/app:1")],
+        );
+        let clusters = BTreeMap::from([("home".to_owned(), Some(cluster.url()))]);
+        let target = Target {
+            kind: "HelmRelease".to_owned(),
+            name: "release".to_owned(),
+            ..sample::target()
+        };
+        (
+            cluster,
+            Kubernetes::new(clusters, Duration::from_secs(5)),
+            target,
+        )
+    }
+
+    #[tokio::test]
+    async fn a_release_is_every_workload_that_bears_its_name_and_no_other() {
+        let (_cluster, kubernetes, target) = stage();
+        let found = kubernetes.release("home", &target).await.unwrap();
+        let told: Vec<_> = found
+            .iter()
+            .map(|member| {
+                (
+                    member.kind.as_str(),
+                    member.name.as_str(),
+                    member.workload.pods.len(),
+                )
+            })
+            .collect();
+        let expected = [
+            ("Deployment", "server", 1),
+            ("StatefulSet", "store", 1),
+            ("DaemonSet", "agent", 1),
+        ];
+        assert_eq!(told, expected);
+        assert!(
+            found
+                .iter()
+                .all(|member| member.chart.as_deref() == Some("app-1.2.0"))
+        );
+    }
+
+    #[tokio::test]
+    async fn what_may_not_be_listed_is_unknown_and_not_absent() {
+        let (cluster, kubernetes, target) = stage();
+        cluster.forbid("list", "statefulsets");
+        let unknown = kubernetes.release("home", &target).await.unwrap_err();
+        assert!(
+            unknown.0.contains("cannot list resource \"statefulsets\""),
+            "{unknown}"
+        );
+    }
+}
