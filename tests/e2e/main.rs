@@ -4,6 +4,7 @@
 mod admission;
 mod backup;
 mod branch;
+mod charts;
 mod ci;
 mod cluster;
 mod control;
