@@ -174,6 +174,28 @@ pub(crate) struct Plan {
     pub(crate) refused: Option<String>,
 }
 
+/// `plan --adopt`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Adoption {
+    /// What is taken away.
+    pub(crate) entries: Vec<IgnoredEntry>,
+    /// For `git apply`.
+    pub(crate) diff: String,
+}
+
+/// An entry of `ignore_changes`.
+#[derive(Debug, Serialize)]
+pub(crate) struct IgnoredEntry {
+    /// The service.
+    pub(crate) service: Option<String>,
+    /// The file.
+    pub(crate) path: String,
+    /// As written.
+    pub(crate) entry: String,
+    /// Whether it covers more than the image.
+    pub(crate) broad: bool,
+}
+
 /// `scan`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Scan {
@@ -480,6 +502,15 @@ mod tests {
                 upgrade: None,
             }),
             serde_json::to_value(Pause::new(&PauseView::default())),
+            serde_json::to_value(Adoption {
+                entries: vec![IgnoredEntry {
+                    service: None,
+                    path: String::new(),
+                    entry: String::new(),
+                    broad: false,
+                }],
+                diff: String::new(),
+            }),
             serde_json::to_value(Scan {
                 references: vec![Seen {
                     service: None,

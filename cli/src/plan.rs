@@ -1,5 +1,7 @@
 //! `bowline plan`: what one upgrade would change, from a checkout alone.
 
+mod adopt;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,7 +12,7 @@ use anyhow::Context as _;
 use job::SkipReason;
 use runtime::Settings;
 use runtime::config::Sources;
-use terraform::{DirTree, Options, Wanted};
+use terraform::{DirTree, Options, Refound, Site, SiteKey, Wanted};
 
 use crate::failure::{Failure, Outcome};
 use crate::output::{Format, Out, note, paragraph, write};
@@ -38,6 +40,10 @@ pub(crate) struct Args {
     repo: PathBuf,
     #[command(flatten)]
     stacks: Stacks,
+    /// Shows instead what has to go so that Terraform decides about it again: the entries of
+    /// `ignore_changes` that leave it to another updater.
+    #[arg(long)]
+    adopt: bool,
     /// Reads no release notes.
     #[arg(long)]
     offline: bool,
@@ -84,21 +90,30 @@ pub(crate) async fn run(args: Args, out: &Out) -> Outcome {
     let tree = DirTree::open(&args.repo)
         .with_context(|| format!("failed to read {}", args.repo.display()))?;
     let options = args.stacks.options(&args.repo);
+    if args.adopt {
+        return adopt::run(&tree, &options, &wanted, out);
+    }
     let found = sites::find(&tree, &options, &wanted, "", None).map_err(refused)?;
     if !rules.service(&found.service).allow {
         // The plan itself says so, before anybody is asked for release notes.
         whole(&rules, &found, &wanted, &Way::default()).map_err(refused)?;
     }
-    let edits = terraform::edit(&tree, &found.sites).context("failed to derive the edit")?;
-    let diff = terraform::diff(&edits);
     let way = match out.format {
         Format::Diff => Ok(Way::default()),
         Format::Text | Format::Json => way(&args, &settings, &rules, &found, &wanted).await,
     };
     let nothing = Way::default();
-    let not_by_itself = whole(&rules, &found, &wanted, way.as_ref().unwrap_or(&nothing))
-        .err()
-        .map(in_words);
+    let whole = whole(&rules, &found, &wanted, way.as_ref().unwrap_or(&nothing));
+    let settings = whole
+        .as_ref()
+        .map_or_else(|_| Vec::new(), |plan| settings_of(plan, &found));
+    let sites: Vec<Site> = found.sites.iter().cloned().chain(settings).collect();
+    let edits = found
+        .index
+        .edit(&tree, &sites)
+        .context("failed to derive the edit")?;
+    let diff = terraform::diff(&edits);
+    let not_by_itself = whole.err().map(in_words);
     if out.format == Format::Diff {
         write(&diff)?;
     } else {
@@ -122,6 +137,28 @@ fn refused(reason: SkipReason) -> Failure {
 
 fn in_words(reason: SkipReason) -> String {
     job::describe(&job::Body::Skipped(reason))
+}
+
+/// The settings that change on the way, from the first value to the last.
+fn settings_of(plan: &job::Plan, found: &sites::Sites) -> Vec<Site> {
+    let mut keys: Vec<SiteKey> = Vec::new();
+    let sites = plan.steps.iter().flat_map(|step| &step.sites);
+    for site in sites.filter(|site| terraform::is_setting(&site.address)) {
+        let same = |key: &&mut SiteKey| key.path == site.path && key.address == site.address;
+        match keys.iter_mut().find(same) {
+            Some(key) => key.after.clone_from(&site.after),
+            None => keys.push(SiteKey {
+                path: site.path.clone(),
+                address: site.address.clone(),
+                before: site.before.clone(),
+                after: site.after.clone(),
+            }),
+        }
+    }
+    match found.index.refind(&found.options, &keys) {
+        Refound::Ready(sites) => sites,
+        _ => Vec::new(),
+    }
 }
 
 /// The plan as the analyzer would append it.
@@ -317,7 +354,7 @@ impl Judged {
         diff: &str,
         refused: Option<String>,
     ) -> json::Plan {
-        let site = |site: &terraform::Site| json::Site {
+        let site = |site: &Site| json::Site {
             path: site.path.clone(),
             line: site.line,
             address: site.address.clone(),

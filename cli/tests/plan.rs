@@ -242,13 +242,7 @@ fn a_chart_version_given_by_hand_is_moved() {
         changed("+").next_back(),
         Some("+  version    = \"2026.2.3\"")
     );
-    // The plan stands, but who runs it unattended has to know.
-    assert!(
-        said.err
-            .contains("note: the running Bowline would not do this"),
-        "{}",
-        said.err
-    );
+    assert_eq!(said.err, "");
     check_failure(
         &checkout.plan(&["--chart", "nothing", "1.0.0"]),
         3,
@@ -442,4 +436,54 @@ fn a_service_that_may_not_be_touched_is_refused() {
         check_failure(&checkout.plan(&arguments), 3, reason);
     }
     assert_eq!(github.requests(), 0);
+}
+
+#[test]
+fn what_another_updater_moves_can_be_taken_over() {
+    let checkout = Checkout::new();
+    let image = "ghcr.io/rybbit-io/rybbit-backend";
+    let said = checkout.plan(&[image, "v1.7.0", "--adopt"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for words in [
+        "Without these entries Terraform decides about ghcr.io/rybbit-io/rybbit-backend again",
+        "stacks/rybbit/main.tf: spec[0].template[0].spec[0].container[0].image",
+        "take the workload away from the other updater",
+    ] {
+        assert!(said.out.contains(words), "{}", said.out);
+    }
+    let diff = checkout.plan(&[image, "v1.7.0", "--adopt", "--output", "diff"]);
+    let removed = diff
+        .out
+        .lines()
+        .filter(|line| line.starts_with('-'))
+        .count();
+    let added = diff
+        .out
+        .lines()
+        .filter(|line| line.starts_with("+ "))
+        .count();
+    assert_eq!((removed, added), (2, 0), "{}", diff.out);
+    let nothing = checkout.plan(&["coturn/coturn", "4.10.0-r1", "--adopt"]);
+    assert_eq!(nothing.code, Some(3), "{nothing:?}");
+    assert!(nothing.err.contains("nothing to take over"), "{nothing:?}");
+    checkout.assert_untouched();
+}
+
+#[test]
+fn settings_that_go_with_the_version_are_in_its_diff() {
+    let checkout = Checkout::new();
+    let github = GitHub::start().unwrap();
+    let changes = "[services.paperless-ngx]\nchanges = [{ to = '2.17.0', memory = '2Gi' }]\n";
+    let config = configured(&checkout, &github, changes);
+    let image = "ghcr.io/paperless-ngx/paperless-ngx";
+    let arguments = [image, "2.20.14", "--config", &config, "--output", "diff"];
+    let said = checkout.plan(&arguments);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let added: Vec<&str> = said
+        .out
+        .lines()
+        .filter(|line| line.starts_with("+ "))
+        .collect();
+    assert_eq!(added.len(), 2, "{}", said.out);
+    assert!(added[1].contains("2Gi"), "{}", said.out);
 }
