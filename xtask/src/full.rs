@@ -12,6 +12,10 @@ use crate::{manifests, shell, test};
 pub(crate) fn run(root: &Path) -> Result<()> {
     let mut suites = test::suites(vec![MACHETE, DENY]);
     suites.push(Suite {
+        name: "demo",
+        run: demo,
+    });
+    suites.push(Suite {
         name: "manifests",
         run: manifests::run,
     });
@@ -20,6 +24,11 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         run: long,
     });
     suites::run_all(root, &suites)
+}
+
+/// The show, which fails when one of its expectations is not met.
+fn demo(root: &Path) -> Result<()> {
+    shell::stream(shell::cargo(root).args(["xtask", "demo"]))
 }
 
 /// What is marked `#[ignore = "…: cargo xtask full"]`: it takes long, or needs what `manifests` has
