@@ -14,7 +14,7 @@ use crate::lifecycle::{Ignored, Step, ignored_by, ignored_in_json};
 use crate::node::{Entry, Node, Seg};
 use crate::owner;
 use crate::parts::whole;
-use crate::reference::{Reference, Said, What, is_repository, reads_like_an_image};
+use crate::reference::{Reference, Said, What, in_registry, is_repository, reads_like_an_image};
 use crate::yaml::Item;
 
 /// Deeper values are none that a person wrote.
@@ -45,6 +45,22 @@ pub(crate) struct Around<'a> {
 }
 
 impl<'a> Around<'a> {
+    fn new(kind: &str, scope: Scope<'a>) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            declared: None,
+            scope,
+            container: None,
+            steps: Vec::new(),
+            manifest: None,
+            element: None,
+            others: Rc::default(),
+            json: None,
+            path: String::new(),
+            deep: 0,
+        }
+    }
+
     /// Of an attribute in a block.
     pub(crate) fn block(
         declared: Declared<'a>,
@@ -53,35 +69,16 @@ impl<'a> Around<'a> {
         steps: Vec<Step>,
     ) -> Self {
         Self {
-            kind: declared.label(0).to_owned(),
             declared: Some(declared),
-            scope,
             container,
             steps,
-            manifest: None,
-            element: None,
-            others: Rc::default(),
-            json: None,
-            path: String::new(),
-            deep: 0,
+            ..Self::new(declared.label(0), scope)
         }
     }
 
     /// Of what Terragrunt gives to a module.
     pub(crate) fn inputs(scope: &Scope<'a>) -> Self {
-        Self {
-            kind: "module".to_owned(),
-            declared: None,
-            scope: scope.clone(),
-            container: None,
-            steps: Vec::new(),
-            manifest: None,
-            element: None,
-            others: Rc::default(),
-            json: None,
-            path: String::new(),
-            deep: 0,
-        }
+        Self::new("module", scope.clone())
     }
 
     /// Of a resource that is written in JSON.
@@ -90,17 +87,8 @@ impl<'a> Around<'a> {
             return None;
         };
         Some(Self {
-            kind: kind.to_owned(),
-            declared: None,
-            scope: scope.clone(),
-            container: None,
-            steps: Vec::new(),
-            manifest: None,
-            element: None,
-            others: Rc::default(),
             json: Some(node.clone()),
-            path: String::new(),
-            deep: 0,
+            ..Self::new(kind, scope.clone())
         })
     }
 
@@ -166,13 +154,7 @@ impl<'a> Around<'a> {
         let text = |key: &str| whole(&self.elsewhere(key)?.parts(DEPTH));
         let name = || if within_image { text("name") } else { None };
         let repository = text("repository").or_else(name)?;
-        let registry = text("registry").filter(|registry| !registry.is_empty());
-        let repository = match registry {
-            Some(registry) if !repository.starts_with(&format!("{registry}/")) => {
-                format!("{registry}/{repository}")
-            }
-            _ => repository,
-        };
+        let repository = in_registry(text("registry"), repository);
         is_repository(&repository).then_some(repository)
     }
 
@@ -449,14 +431,8 @@ impl Objects<'_> {
                 continue;
             }
             let registry = find(&named(&["registry", "imageregistry"]))
-                .and_then(|registry| whole(&registry.value.parts(DEPTH)))
-                .filter(|registry| !registry.is_empty() && is_repository(registry));
-            let repository = match registry {
-                Some(registry) if !repository.starts_with(&format!("{registry}/")) => {
-                    format!("{registry}/{repository}")
-                }
-                _ => repository,
-            };
+                .and_then(|registry| whole(&registry.value.parts(DEPTH)));
+            let repository = in_registry(registry, repository);
             let digest = find(&named(&["digest", "sha", "imagedigest"]));
             let digest = digest.map_or_else(Vec::new, |digest| digest.value.parts(DEPTH));
             let Some(tag) = tag else {

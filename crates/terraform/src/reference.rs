@@ -244,6 +244,16 @@ fn change(parts: &[Part], target: &str, expression: &str) -> Result<Change, Refu
     }
 }
 
+/// The whole name of a repository whose registry is said beside it, if it is.
+pub(crate) fn in_registry(registry: Option<String>, repository: String) -> String {
+    match registry.filter(|registry| is_repository(registry)) {
+        Some(registry) if !repository.starts_with(&format!("{registry}/")) => {
+            format!("{registry}/{repository}")
+        }
+        _ => repository,
+    }
+}
+
 /// Whether a text can be the repository of an image.
 pub(crate) fn is_repository(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._/:-".contains(c);

@@ -11,7 +11,7 @@ use crate::lifecycle::{Step, ignored_by};
 use crate::node::Node;
 use crate::objects::{Around, Objects, names_an_image, segments};
 use crate::parts::whole;
-use crate::reference::{Reference, Said, What, is_repository, reads_like_an_image};
+use crate::reference::{Reference, Said, What, in_registry, is_repository, reads_like_an_image};
 use crate::walk::iterations;
 
 /// Finds them in `values` and in `set`.
@@ -63,13 +63,9 @@ pub(crate) fn images<'a>(
                 given.and_then(|node| whole(&node.parts(DEPTH)))
             };
             let repository = beside("repository").or_else(|| beside("name"));
-            let registry = beside("registry").filter(|registry| !registry.is_empty());
             let repository = repository.filter(|repository| is_repository(repository));
             repository.map(|repository| {
-                let repository = match registry {
-                    Some(registry) => format!("{registry}/{repository}"),
-                    None => repository,
-                };
+                let repository = in_registry(beside("registry"), repository);
                 Said::apart(repository, parts, Vec::new())
             })
         } else {
