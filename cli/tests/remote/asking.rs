@@ -146,7 +146,8 @@ fn why_that_finds_nothing_says_since_when_it_was_looked_for() {
         },
         ..Answers::default()
     });
-    let since = "othing was received about `immich` since 2026-11-23 14:00 UTC, among 1000 decisions";
+    let since =
+        "othing was received about `immich` since 2026-11-23 14:00 UTC, among 1000 decisions";
     let said = bowline(&stub, &["why", "immich"]).answer();
     assert!(said.starts_with(&format!("N{since}.")), "{said}");
     let said = bowline(&stub, &["why", "immich", "--output", "json"]);
