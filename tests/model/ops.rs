@@ -6,6 +6,8 @@ use crate::dice::Dice;
 
 /// The services of the model's repository.
 pub(crate) const SERVICES: usize = 3;
+/// Those of them that have a database, all on one server.
+pub(crate) const WITH_DATABASE: [usize; 2] = [0, 1];
 /// Their versions, oldest first; all run the first one at the beginning.
 pub(crate) const VERSIONS: [&str; 5] = ["1.0.0", "1.0.1", "1.0.2", "1.1.0", "2.0.0"];
 
@@ -60,6 +62,15 @@ pub(crate) enum What {
     Foreign(Foreign),
     /// The `CronJob` runs by its schedule.
     Scheduled,
+    /// The node of two services goes away for so many seconds.
+    NodeAway(u64),
+    /// A person pauses a service, or all of them, for so many seconds.
+    Pause {
+        service: Option<usize>,
+        seconds: u64,
+    },
+    /// A person lets so many upgrades into a window, until all trouble ends.
+    Limit(usize),
     /// A person does something to the n-th upgrade to which it can be done.
     Person { act: Act, nth: usize },
 }
@@ -83,6 +94,8 @@ pub(crate) enum Health {
     CrashLoop,
     OutOfMemory,
     NeverReady,
+    /// Is ready, and answers with an error.
+    Broken,
     /// Is ready only after so many seconds.
     Slow(u64),
     /// Is well for so many seconds and then crashes.
@@ -118,6 +131,7 @@ pub(crate) enum Foreign {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Act {
+    Approve,
     Cancel,
     Retry,
     Resolve,
@@ -172,40 +186,26 @@ fn any(dice: &mut Dice) -> What {
             service: service(dice),
             version: version(dice),
         },
-        20..=40 => What::Kill {
+        20..=36 => What::Kill {
             owner: dice.of(&owners),
             calls: u32::try_from(dice.below(6)).expect("small"),
             late: dice.below(1_500),
             steps: u32::try_from(dice.below(20)).expect("small"),
             down: dice.below(90),
         },
-        41..=43 => What::LogAway(dice.between(1, 300)),
-        44..=48 => What::Trouble(u32::try_from(dice.below(4)).expect("small")),
-        49..=60 => What::Ci(ci(dice)),
-        61..=69 => What::Version {
+        37..=39 => What::LogAway(dice.between(1, 300)),
+        40..=44 => What::Trouble(u32::try_from(dice.below(4)).expect("small")),
+        45..=55 => What::Ci(ci(dice)),
+        56..=63 => What::Version {
             service: service(dice),
             version: version(dice),
             health: health(dice),
         },
-        70..=74 => What::Backup(backup(dice)),
-        75..=79 => {
-            let outside = dice.of(&[
-                Outside::Git,
-                Outside::Ci,
-                Outside::Cluster,
-                Outside::Jobs,
-                Outside::Notes,
-            ]);
-            let seconds = if dice.one_in(4) {
-                dice.between(1_800, 6_000)
-            } else {
-                dice.between(5, 600)
-            };
-            What::Away(outside, seconds)
-        }
-        80..=81 => What::PushAnswerLost,
-        82 => What::PushRefused,
-        83..=86 => What::Foreign(if dice.one_in(2) {
+        64..=67 => What::Backup(backup(dice)),
+        68..=72 => away(dice),
+        73..=74 => What::PushAnswerLost,
+        75 => What::PushRefused,
+        76..=79 => What::Foreign(if dice.one_in(2) {
             Foreign::Elsewhere
         } else {
             Foreign::Version {
@@ -213,18 +213,42 @@ fn any(dice: &mut Dice) -> What {
                 version: usize::try_from(dice.below(VERSIONS.len() as u64)).expect("small"),
             }
         }),
-        87 => What::Scheduled,
+        80 => What::Scheduled,
+        81..=82 => What::NodeAway(dice.between(10, 900)),
+        83..=84 => What::Pause {
+            service: (!dice.one_in(3)).then(|| service(dice)),
+            seconds: dice.between(60, 7_200),
+        },
+        85 => What::Limit(usize::try_from(dice.between(1, 6)).expect("small")),
         _ => What::Person {
             act: dice.of(&[
+                Act::Approve,
                 Act::Cancel,
                 Act::Cancel,
                 Act::Retry,
                 Act::Resolve,
                 Act::Rollback,
+                Act::Rollback,
             ]),
             nth: usize::try_from(dice.below(4)).expect("small"),
         },
     }
+}
+
+fn away(dice: &mut Dice) -> What {
+    let outside = dice.of(&[
+        Outside::Git,
+        Outside::Ci,
+        Outside::Cluster,
+        Outside::Jobs,
+        Outside::Notes,
+    ]);
+    let seconds = if dice.one_in(4) {
+        dice.between(1_800, 6_000)
+    } else {
+        dice.between(5, 600)
+    };
+    What::Away(outside, seconds)
 }
 
 fn ci(dice: &mut Dice) -> CiScript {
@@ -236,6 +260,7 @@ fn ci(dice: &mut Dice) -> CiScript {
         CiScript::FailsThoughApplied(seconds),
         CiScript::PassesWithoutEffect(seconds),
         CiScript::NeverAppears,
+        CiScript::Hangs,
         CiScript::Hangs,
         CiScript::Killed(seconds),
         CiScript::Superseded(seconds),
@@ -249,6 +274,7 @@ fn health(dice: &mut Dice) -> Health {
         Health::CrashLoop,
         Health::OutOfMemory,
         Health::NeverReady,
+        Health::Broken,
         Health::Slow(seconds),
         Health::Late(seconds),
         Health::Late(seconds / 8),

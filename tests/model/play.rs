@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::History;
-use job::{Claim, Command, Phase};
+use job::{Body, Cause, Claim, Command, Phase};
 use tokio::time::sleep;
 
-use crate::invariants::broken;
+use crate::invariants::judge;
 use crate::ops::{Act, Op};
 use crate::system::System;
 
@@ -15,7 +15,7 @@ use crate::system::System;
 const QUIET_WITHIN: Duration = Duration::from_secs(60 * 3_600);
 /// How often is looked whether it is quiet.
 const LOOK: Duration = Duration::from_secs(120);
-/// So often a person settles what is stuck, and lets go on what waited for it.
+/// So often a person sees to what is stuck, and to what waited for it.
 const ROUNDS: usize = 12;
 
 /// What a run was like, for people.
@@ -25,8 +25,8 @@ pub(crate) struct Played {
     pub(crate) broken: Vec<String>,
     /// What happened, line by line.
     pub(crate) story: Vec<String>,
-    /// How many facts by name.
-    pub(crate) facts: Vec<&'static str>,
+    /// The names of all facts, and of what else happened.
+    pub(crate) seen: Vec<&'static str>,
 }
 
 /// Plays a list in a world of its own, on virtual time.
@@ -46,9 +46,10 @@ pub(crate) fn play(seed: u64, ops: &[Op]) -> Played {
 
 async fn judged(system: &Arc<System>) -> Played {
     let mut played = Played::default();
-    for _ in 0..ROUNDS {
+    for round in 0..ROUNDS {
         let (histories, quiet) = quiet(system).await;
-        played.broken = broken(system, &histories).await;
+        let judged = judge(system, &histories).await;
+        (played.broken, played.seen) = (judged.broken, judged.seen);
         if let Err(open) = quiet {
             played.broken.extend(open);
         }
@@ -57,9 +58,14 @@ async fn judged(system: &Arc<System>) -> Played {
             tell(system, &histories, &mut played);
             return played;
         }
-        for history in &histories {
+        // Some go on where they stopped, once.
+        let act = |place: usize| match round {
+            0 if place.is_multiple_of(2) => Act::Retry,
+            _ => Act::Resolve,
+        };
+        for (place, history) in histories.iter().enumerate() {
             if matches!(history.state.phase, Phase::Stuck | Phase::Parked) {
-                system.judged(&history.id, Act::Resolve).await;
+                system.judged(&history.id, act(place)).await;
             }
         }
     }
@@ -110,10 +116,20 @@ fn settled(history: &History, all: &[History]) -> bool {
 
 fn tell(system: &System, histories: &[History], played: &mut Played) {
     let mut lines: Vec<(i64, String)> = std::mem::take(&mut system.world.things().told);
+    played.seen.append(&mut system.world.things().seen);
     for history in histories {
         for entry in &history.entries {
             let body = &entry.fact.body;
-            played.facts.push(body.name());
+            played.seen.push(body.name());
+            if let Body::RollbackRequested { cause, .. } = body {
+                played.seen.push(match cause {
+                    Cause::CiFailed => "undo: CI failed",
+                    Cause::NotApplied => "undo: not applied",
+                    Cause::Unhealthy => "undo: unhealthy",
+                    Cause::Cancelled => "undo: cancelled",
+                    Cause::Person => "undo: wanted back",
+                });
+            }
             let text = format!(
                 "{} {} {}: {}",
                 history.id,

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bus::{AppendError, History, Log, Memory, Rates, WindowSettings, Work, run_owner};
+use bus::{
+    AppendError, History, Limits, Log, Memory, Pause, Rates, Scope, WindowSettings, Work, run_owner,
+};
 use ingest::filter::Filter;
 use ingest::gate::{Answer, Gate};
 use job::{Body, Cause, End, Owner, Phase, UpgradeId};
@@ -18,16 +20,17 @@ use tokio_util::sync::CancellationToken;
 use verifier::{Eyes, Times, Verifier};
 
 use crate::ops::{Act, Op, VERSIONS, What};
-use crate::world::{Trip, World, name};
+use crate::world::{Paused, Trip, World, name};
 
 /// What differs from the defaults, so that every rule has its turn within a day.
-const SETTINGS: [(&str, &str); 15] = [
+const SETTINGS: [(&str, &str); 21] = [
     ("instance", "model"),
     ("repository.url", "https://git.example.org/acme/infra"),
     ("repository.name", "acme/infra"),
     ("ci.url", "https://ci.example.org"),
     ("ci.workflow", "deploy"),
     ("ci.patience", "40m"),
+    ("ci.undo_patience", "10m"),
     ("rate.max_upgrades_per_window", "3"),
     ("rate.window", "30m"),
     ("backup.max_age", "20m"),
@@ -35,7 +38,12 @@ const SETTINGS: [(&str, &str); 15] = [
     ("services.app0.backup.namespace", "db"),
     ("services.app1.backup.engine", "postgresql"),
     ("services.app1.backup.namespace", "db"),
+    ("services.app2.approval", "true"),
+    ("services.app0.url", "https://app0.example.org"),
+    ("services.app1.url", "https://app1.example.org"),
+    ("services.app2.url", "https://app2.example.org"),
     ("verify.caution", "5m"),
+    ("executor.circuit_undos", "3"),
     ("mode", "auto"),
 ];
 
@@ -43,13 +51,20 @@ const SETTINGS: [(&str, &str); 15] = [
 pub(crate) struct System {
     pub(crate) memory: Memory,
     pub(crate) world: World,
-    settings: Settings,
+    pub(crate) settings: Settings,
     replicas: usize,
     gate: Arc<Gate>,
     processes: Mutex<HashMap<Owner, Vec<JoinHandle<()>>>>,
-    answers: Mutex<Vec<Answer>>,
+    answers: Mutex<Vec<Answered>>,
     asking: Mutex<Vec<JoinHandle<()>>>,
+    pausing: Mutex<Vec<JoinHandle<()>>>,
 }
+
+/// An image and a tag that were asked for, and the answer.
+type Answered = (String, String, Answer);
+
+/// A person looks so often what waits for one.
+const ATTENDED: Duration = Duration::from_secs(1_800);
 
 impl System {
     /// Starts everything; the seed drives the faults, the world and the number of replicas.
@@ -59,6 +74,8 @@ impl System {
         let world = World::new(seed, deaths);
         let bus_settings = bus::Settings {
             clock: Arc::new(world.clock),
+            // Nobody reads it.
+            backlog_every: Duration::from_secs(24 * 3_600),
             ..bus::Settings::new(settings.instance.clone())
         };
         let memory = Memory::new(bus_settings, seed.rotate_left(32));
@@ -82,6 +99,7 @@ impl System {
             processes: Mutex::default(),
             answers: Mutex::default(),
             asking: Mutex::default(),
+            pausing: Mutex::default(),
             world,
         });
         for owner in Owner::WITH_INBOX {
@@ -92,6 +110,7 @@ impl System {
         let world = system.world.clone();
         tokio::spawn(async move { world.agent().await });
         tokio::spawn(Arc::clone(&system).reap(dying));
+        tokio::spawn(Arc::clone(&system).attend());
         system
     }
 
@@ -112,9 +131,8 @@ impl System {
                 self.settings.bus.sweep,
                 CancellationToken::new(),
             );
-            let attending = System::attend(self.log());
             tokio::spawn(async {
-                tokio::join!(running, sweeping, attending);
+                tokio::join!(running, sweeping);
             })
         } else {
             tokio::spawn(running)
@@ -123,13 +141,19 @@ impl System {
         processes.entry(owner).or_default().push(process);
     }
 
-    /// A person who reads that two undos stopped the cluster, and lets it go on.
-    async fn attend(log: Arc<dyn Log>) {
+    /// A person who reads that undos stopped the cluster and lets it go on, and approves what waits
+    /// for that.
+    async fn attend(self: Arc<System>) {
         // A run is over long before.
         for _ in 0..100_000 {
-            sleep(Duration::from_secs(1_800)).await;
+            sleep(ATTENDED).await;
             // Away now, there the next time.
-            let _closed = bus::circuit::close_all(log.as_ref()).await;
+            let _closed = bus::circuit::close_all(self.log().as_ref()).await;
+            for history in self.histories().await {
+                if history.state.phase == Phase::AwaitingApproval {
+                    self.judged(&history.id, Act::Approve).await;
+                }
+            }
         }
     }
 
@@ -197,6 +221,7 @@ impl System {
         let Some(process) = process else { return };
         self.world.tell(format!("{} dies", owner.as_str()));
         process.abort();
+        self.world.saw("death");
         sleep(Duration::from_secs(trip.down)).await;
         self.world.tell(format!("{} is back", owner.as_str()));
         self.spawn(owner);
@@ -219,21 +244,19 @@ impl System {
                 version,
                 times,
             } => {
-                let body = format!(
-                    r#"{{"status":"new","image":"docker.io/acme/{}:{}","digest":""}}"#,
-                    name(service),
-                    VERSIONS[version]
-                );
+                let (image, tag) = (image(service), VERSIONS[version]);
+                let body = format!(r#"{{"status":"new","image":"{image}:{tag}","digest":""}}"#);
                 for _ in 0..times {
                     let (system, body) = (Arc::clone(self), body.clone());
-                    self.ask(async move { system.gate.announced(body.as_bytes()).await });
+                    let asking = async move { system.gate.announced(body.as_bytes()).await };
+                    self.ask(&image, tag, asking);
                 }
             }
             What::Ask { service, version } => {
-                let image = format!("docker.io/acme/{}", name(service));
-                let system = Arc::clone(self);
-                let tag = VERSIONS[version];
-                self.ask(async move { system.gate.asked(&image, tag, false, "alice").await });
+                let (asked, tag) = (image(service), VERSIONS[version]);
+                let (system, image) = (Arc::clone(self), asked.clone());
+                let asking = async move { system.gate.asked(&image, tag, false, "alice").await };
+                self.ask(&asked, tag, asking);
             }
             What::Kill {
                 owner,
@@ -272,18 +295,100 @@ impl System {
             What::PushRefused => world.things().push_refused = true,
             What::Foreign(what) => world.foreign(what),
             What::Scheduled => world.scheduled(),
+            What::NodeAway(seconds) => world.lose_node(seconds),
+            What::Pause { service, seconds } => {
+                let system = Arc::clone(self);
+                let task = tokio::spawn(async move { system.pause(service, seconds).await });
+                self.pausing.lock().expect("whole").push(task);
+            }
+            What::Limit(max) => {
+                let system = Arc::clone(self);
+                let task = tokio::spawn(async move { system.limit(max).await });
+                self.pausing.lock().expect("whole").push(task);
+            }
             What::Person { act, nth } => self.person(act, nth).await,
         }
     }
 
-    fn ask(self: &Arc<System>, asking: impl Future<Output = Answer> + Send + 'static) {
+    fn ask(
+        self: &Arc<System>,
+        image: &str,
+        tag: &str,
+        asking: impl Future<Output = Answer> + Send + 'static,
+    ) {
         let system = Arc::clone(self);
+        let (image, tag) = (image.to_owned(), tag.to_owned());
         let task = tokio::spawn(async move {
             let answer = asking.await;
             system.world.tell(format!("answered: {answer:?}"));
-            system.answers.lock().expect("whole").push(answer);
+            system.world.saw(match answer {
+                Answer::Opened { .. } => "answer: opened",
+                Answer::Duplicate { .. } => "answer: duplicate",
+                Answer::Refused { .. } => "answer: refused",
+                Answer::Unavailable { .. } => "answer: unavailable",
+                Answer::Skipped { .. } | Answer::BadRequest { .. } | Answer::Spooled { .. } => {
+                    "answer: other"
+                }
+            });
+            let answered = (image, tag, answer);
+            system.answers.lock().expect("whole").push(answered);
         });
         self.asking.lock().expect("whole").push(task);
+    }
+
+    /// A person pauses a service, or all of them, and after a while lets them go on.
+    async fn pause(&self, service: Option<usize>, seconds: u64) {
+        let scope = match service {
+            None => Scope::All,
+            Some(service) => Scope::Service {
+                repository: self.settings.repository.name.clone(),
+                service: name(service),
+            },
+        };
+        let pause = Pause {
+            scope: scope.clone(),
+            by: "ada".to_owned(),
+            why: String::new(),
+            at_ms: self.world.now_ms(),
+        };
+        while bus::pause(&self.memory, &pause).await.is_err() {}
+        self.world.saw("pause");
+        self.world.tell(format!("{scope} is paused"));
+        let paused = Paused {
+            service,
+            since_ms: self.world.now_ms(),
+            until_ms: None,
+        };
+        self.world.things().pauses.push(paused);
+        sleep(Duration::from_secs(seconds)).await;
+        self.resume(&scope, service).await;
+    }
+
+    async fn resume(&self, scope: &Scope, service: Option<usize>) {
+        let now_ms = self.world.now_ms();
+        let ends = |paused: &&mut Paused| paused.service == service && paused.until_ms.is_none();
+        for paused in self.world.things().pauses.iter_mut().filter(ends) {
+            paused.until_ms = Some(now_ms);
+        }
+        while bus::resume(&self.memory, scope).await.is_err() {}
+        self.world.tell(format!("{scope} may go on"));
+    }
+
+    /// A person lets so many upgrades into a window.
+    async fn limit(&self, max: usize) {
+        let (repository, limits) = (
+            &self.settings.repository.name,
+            Limits {
+                max: Some(max),
+                window_seconds: None,
+            },
+        );
+        while bus::set_limits(&self.memory, repository, limits)
+            .await
+            .is_err()
+        {}
+        // As ingest does; if that fails, the sweep does it.
+        let _admitted = bus::admit(&self.memory, repository, self.window(), None).await;
     }
 
     /// A person does something to the n-th upgrade to which it can be done, counted from the newest.
@@ -293,6 +398,7 @@ impl System {
             let phase = history.state.phase;
             let waits = matches!(phase, Phase::Stuck | Phase::Parked);
             match act {
+                Act::Approve => phase == Phase::AwaitingApproval,
                 Act::Cancel => !phase.is_end() && !waits,
                 Act::Retry | Act::Resolve => waits,
                 Act::Rollback => phase == Phase::Ended(End::Succeeded),
@@ -314,6 +420,7 @@ impl System {
             };
             let by = "ada".to_owned();
             let body = match act {
+                Act::Approve => Body::Approved { by },
                 Act::Cancel => Body::CancelRequested { by },
                 Act::Retry => Body::RetryRequested { by },
                 Act::Resolve => Body::Resolved {
@@ -344,10 +451,24 @@ impl System {
         for task in asking {
             task.await.expect("the gate does not panic");
         }
-        self.memory.faults().end();
+        let pausing = std::mem::take(&mut *self.pausing.lock().expect("whole"));
+        for task in pausing {
+            task.abort();
+        }
+        let pauses = bus::pauses(&self.memory).await.expect("calm");
+        for pause in pauses {
+            bus::resume(&self.memory, &pause.scope).await.expect("calm");
+        }
+        let now_ms = self.world.now_ms();
+        for paused in &mut self.world.things().pauses {
+            paused.until_ms = paused.until_ms.or(Some(now_ms));
+        }
+        let repository = &self.settings.repository.name;
+        let forgotten = bus::forget_limits(&self.memory, repository).await;
+        forgotten.expect("calm");
     }
 
-    pub(crate) fn answers(&self) -> Vec<Answer> {
+    pub(crate) fn answers(&self) -> Vec<Answered> {
         self.answers.lock().expect("whole").clone()
     }
 
@@ -364,6 +485,10 @@ impl System {
         }
         histories
     }
+}
+
+fn image(service: usize) -> String {
+    format!("docker.io/acme/{}", name(service))
 }
 
 fn rates(level: u32) -> Rates {

@@ -9,7 +9,7 @@ mod repository;
 
 pub(crate) use backups::Dump;
 pub(crate) use ci::Run;
-pub(crate) use cluster::well;
+use cluster::Outage;
 pub(crate) use repository::Commit;
 
 use std::collections::{HashMap, VecDeque};
@@ -61,7 +61,21 @@ pub(crate) struct Things {
     pub(crate) push_answer_lost: bool,
     pub(crate) push_refused: bool,
     trips: HashMap<Owner, Trip>,
+    outages: Vec<Outage>,
+    pub(crate) pauses: Vec<Paused>,
     pub(crate) told: Vec<(i64, String)>,
+    /// What happened, to be counted.
+    pub(crate) seen: Vec<&'static str>,
+    began_ms: i64,
+}
+
+/// A time in which a person has surely paused one service, or all of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Paused {
+    pub(crate) service: Option<usize>,
+    pub(crate) since_ms: i64,
+    /// Until then at least.
+    pub(crate) until_ms: Option<i64>,
 }
 
 /// The world, seen by one service through its ports.
@@ -105,7 +119,11 @@ impl World {
             push_answer_lost: false,
             push_refused: false,
             trips: HashMap::new(),
+            outages: Vec::new(),
+            pauses: Vec::new(),
             told: Vec::new(),
+            seen: Vec::new(),
+            began_ms: clock.now_ms(),
         };
         World {
             clock,
@@ -137,6 +155,11 @@ impl World {
         self.things().told.push(entry);
     }
 
+    /// Counts something that happened.
+    pub(crate) fn saw(&self, what: &'static str) {
+        self.things().seen.push(what);
+    }
+
     /// Something outside is not reached for a while.
     pub(crate) fn go_away(&self, outside: Outside, seconds: u64) {
         let until = self.now_ms() + i64::try_from(seconds * 1_000).expect("small");
@@ -150,19 +173,31 @@ impl World {
 
     /// Nothing goes wrong any more, and what was scripted is forgotten.
     pub(crate) fn calm(&self) {
+        let now_ms = self.now_ms();
         let mut things = self.things();
         things.ci_scripts.clear();
         things.backup_scripts.clear();
         things.away.clear();
         things.trips.clear();
+        things.end_outage(now_ms);
         things.push_answer_lost = false;
         things.push_refused = false;
     }
 
     /// One call of something outside: takes its time, may fail, and may be the last one of a process.
     async fn call(&self, outside: Outside) -> Result<(), String> {
-        let (away, pause) = {
-            let now_ms = self.now_ms();
+        let now_ms = self.now_ms();
+        let until_ms = self.things().away.get(&outside).copied();
+        self.pass_by().await;
+        if until_ms.is_some_and(|until_ms| now_ms < until_ms) {
+            return Err(format!("{outside:?} is away"));
+        }
+        Ok(())
+    }
+
+    /// As [`World::call`], of something that never fails.
+    async fn pass_by(&self) {
+        let pause = {
             let mut things = self.things();
             if let Some(trip) = things.trips.get_mut(&self.owner) {
                 if trip.calls == 0 {
@@ -174,16 +209,8 @@ impl World {
                     trip.calls -= 1;
                 }
             }
-            let away = things
-                .away
-                .get(&outside)
-                .is_some_and(|until| now_ms < *until);
-            (away, things.dice.below(300))
+            things.dice.below(300)
         };
         sleep(Duration::from_millis(pause)).await;
-        if away {
-            return Err(format!("{outside:?} is away"));
-        }
-        Ok(())
     }
 }

@@ -119,8 +119,17 @@ impl Memory {
     async fn exchange<T>(&self, effect: impl FnOnce(&mut Server) -> T) -> Result<T, Unavailable> {
         self.ask().await?;
         let answer = effect(&mut self.server());
-        self.shared.changed.notify_waiters();
         self.answer(answer).await
+    }
+
+    /// As [`Self::exchange`], with an effect after which there may be more to deliver.
+    async fn change<T>(&self, effect: impl FnOnce(&mut Server) -> T) -> Result<T, Unavailable> {
+        let effect = |server: &mut Server| {
+            let answer = effect(server);
+            self.shared.changed.notify_waiters();
+            answer
+        };
+        self.exchange(effect).await
     }
 }
 
@@ -134,7 +143,7 @@ impl std::fmt::Debug for Memory {
 impl Store for Memory {
     async fn publish(&self, fact: &Outgoing<'_>) -> Result<Fate, Unavailable> {
         let window = self.shared.settings.duplicate_window;
-        self.exchange(|server| server.publish(fact, Instant::now(), window))
+        self.change(|server| server.publish(fact, Instant::now(), window))
             .await
     }
 

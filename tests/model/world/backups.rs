@@ -61,8 +61,9 @@ impl Dump {
             .unwrap_or(i64::MAX)
     }
 
-    /// Whether it was complete then.
+    /// Whether it was whole then; what was taken away in the middle never is.
     pub(crate) fn complete(&self, at_ms: i64) -> bool {
+        let at_ms = self.gone_ms.map_or(at_ms, |gone_ms| at_ms.min(gone_ms));
         self.phase(at_ms) == JobPhase::Complete
     }
 
@@ -104,7 +105,7 @@ impl World {
             if let Some(deleted_ms) = dump.deleted_ms {
                 let ended_ms = dump.ended_ms().min(deleted_ms + GRACE_MS);
                 if now_ms >= ended_ms {
-                    dump.gone_ms.get_or_insert(ended_ms.max(deleted_ms));
+                    dump.gone_ms.get_or_insert_with(|| ended_ms.max(deleted_ms));
                 }
             }
         }

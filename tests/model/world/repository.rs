@@ -9,7 +9,7 @@ use executor::{Landed, PortError, Refound};
 use job::Site;
 use terraform::{MemTree, Options, SiteKey, Tree};
 
-use super::{World, name};
+use super::{Things, World, name};
 use crate::ops::{Foreign, Outside, SERVICES, VERSIONS};
 
 /// One commit in the branch.
@@ -87,12 +87,28 @@ impl Commit {
         rest.split('"').next().expect("a version").to_owned()
     }
 
+    /// The services whose versions it moved.
+    pub(crate) fn moved(&self, parent: &Commit) -> Vec<usize> {
+        let services = 0..SERVICES;
+        services
+            .filter(|service| self.version(*service) != parent.version(*service))
+            .collect()
+    }
+
     /// The value of a trailer.
     pub(crate) fn trailer(&self, key: &str) -> Option<&str> {
         let start = format!("{key}: ");
         self.message
             .lines()
             .find_map(|line| line.strip_prefix(&start))
+    }
+}
+
+impl Things {
+    /// What a commit was built on.
+    pub(crate) fn parent(&self, commit: &Commit) -> &Commit {
+        let known = self.commits.iter().find(|known| known.id == commit.parent);
+        known.expect("only the first has none")
     }
 }
 

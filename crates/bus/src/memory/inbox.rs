@@ -128,7 +128,7 @@ impl Handle for Reply {
 
     async fn nak(&self, delay: Duration) -> Result<(), Unavailable> {
         self.memory
-            .exchange(|server| {
+            .change(|server| {
                 server.answer(&self.name, self.sequence, Some(Instant::now() + delay));
             })
             .await
