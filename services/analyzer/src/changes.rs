@@ -185,7 +185,7 @@ mod tests {
             ),
         ];
         for (due, expected) in table {
-            assert_eq!(steps(&[due.clone()], &way).unwrap(), expected, "{due:?}");
+            assert_eq!(steps(std::slice::from_ref(&due), &way).unwrap(), expected, "{due:?}");
         }
     }
 
