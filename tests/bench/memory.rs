@@ -1,4 +1,5 @@
-//! Memory of each process: without work, and at most with fifty upgrades under way.
+//! What each process needs: memory without work and at most with fifty upgrades under way, and
+//! processor time for each of these.
 
 use std::time::{Duration, Instant};
 
@@ -60,10 +61,21 @@ pub(crate) async fn and_recovery(figures: &mut Figures) -> anyhow::Result<()> {
         let name = format!("memory without work: {name}");
         figures.add(&name, mebibytes(*id, "VmRSS")?, "MiB", "");
     }
+    let (began, mut before) = (Instant::now(), Vec::new());
+    for (_, id) in &processes {
+        before.push(processor_time(*id)?);
+    }
     for number in 1..=LOAD {
         lab.upgrade(&Lab::of_crowd(number).1, "1.1.0").await?;
     }
     let most = load(&lab).await?;
+    for ((name, id), before) in processes.iter().zip(before) {
+        let used = (processor_time(*id)? - before).as_secs_f64() * 1_000.0;
+        let name = format!("processor time an upgrade: {name}");
+        let cores = used / began.elapsed().as_secs_f64();
+        let than = format!("{cores:.0} thousandths of a core meanwhile");
+        figures.add(&name, used / f64::from(u32::try_from(LOAD)?), "ms", &than);
+    }
     for (name, id) in &processes {
         let name = format!("memory at most under load: {name}");
         let than = format!("up to {most} upgrades under way");
@@ -102,6 +114,23 @@ pub(crate) fn processes(lab: &Lab) -> anyhow::Result<Vec<(String, u32)>> {
     let server = lab.nats.process_id().context("nats-server has ended")?;
     processes.push(("nats-server".to_owned(), server));
     Ok(processes)
+}
+
+/// Processor time that a process has used so far, its own and the kernel's for it.
+pub(crate) fn processor_time(process: u32) -> anyhow::Result<Duration> {
+    /// The kernel tells programs of this many ticks a second, whatever it counts in itself.
+    const TICKS: u64 = 100;
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name, which may hold anything, ends with the last bracket; two of what follows are asked
+    // for.
+    let (_, rest) = stat.rsplit_once(')').context("no name")?;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    let ticks = |at: usize| -> anyhow::Result<u64> {
+        let field = fields.get(at).context("a short line")?;
+        Ok(field.parse()?)
+    };
+    let (user, system) = (ticks(11)?, ticks(12)?);
+    Ok(Duration::from_millis((user + system) * 1_000 / TICKS))
 }
 
 /// What the kernel says about a process, in MiB.

@@ -7,7 +7,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use testkit::figures::Figures;
 use testkit::lab::{Lab, Options};
 
-use crate::memory::LIMIT;
+use crate::memory::{LIMIT, processor_time};
 
 const CROWD: usize = 200;
 const LATENCY: Duration = Duration::from_millis(200);
@@ -36,19 +36,35 @@ pub(crate) async fn out(figures: &mut Figures) -> anyhow::Result<()> {
         }
         let asked = || lab.github.requests() > before;
         lab.until("GitHub is asked", asked, LIMIT).await?;
-        let began = Instant::now();
+        let (began, before_ms) = (Instant::now(), used_ms(&lab)?);
         all(&lab, &ids, "Ended").await?;
-        let rate = f64::from(u32::try_from(CROWD)?) / began.elapsed().as_secs_f64();
+        let took = began.elapsed().as_secs_f64();
+        let cores = (used_ms(&lab)? - before_ms) / took / f64::from(analyzers);
+        let rate = f64::from(u32::try_from(CROWD)?) / took;
         let one = *one.get_or_insert(rate);
         let asked = lab.github.requests() - before;
         let name = format!("scale: {analyzers} analyzers");
-        let than = format!("{:.2} times one; {asked} requests to GitHub", rate / one);
+        let than = format!(
+            "{:.2} times one; {asked} requests to GitHub; {cores:.0} thousandths of a core each",
+            rate / one
+        );
         figures.add(&name, rate, "upgrades/s", &than);
         for _ in 0..analyzers {
             lab.kill9("analyzer")?;
         }
     }
     Ok(())
+}
+
+/// Processor time that all analyzers have used so far.
+fn used_ms(lab: &Lab) -> anyhow::Result<f64> {
+    let processes = lab.process_ids();
+    let analyzers = processes.iter().filter(|(name, _)| name == "analyzer");
+    let mut sum = Duration::ZERO;
+    for (_, id) in analyzers {
+        sum += processor_time(*id)?;
+    }
+    Ok(sum.as_secs_f64() * 1_000.0)
 }
 
 /// Waits until all of these are in a phase that begins so.

@@ -140,26 +140,33 @@ async fn pipeline(
     let open = async |number: u32| {
         let tag = number.to_string();
         let id = sample::id(&tag);
+        // As after a command: the pause before the first one holds the append of the request.
+        lock(&work.ended).insert(id.clone(), Instant::now());
         let appended = log.append(&id, None, sample::requested(&tag)).await;
         appended.context("failed to open an upgrade")
     };
-    for number in 0..ALONE {
+    // The first one waits for the owners to open their inboxes.
+    open(0).await?;
+    work.until(1).await?;
+    lock(&work.pauses).clear();
+    for number in 1..=ALONE {
         open(number).await?;
         work.until(number + 1).await?;
     }
     let pauses = std::mem::take(&mut *lock(&work.pauses));
 
     let began = Instant::now();
-    let arriving = streams::iter(ALONE..ALONE + UPGRADES).map(open);
+    let (first, last) = (ALONE + 1, ALONE + UPGRADES);
+    let arriving = streams::iter(first..=last).map(open);
     let arriving = arriving.buffer_unordered(WORKERS);
     let opened = arriving.try_for_each(async |_| Ok(()));
-    let (opened, ended) = tokio::join!(opened, work.until(ALONE + UPGRADES));
+    let (opened, ended) = tokio::join!(opened, work.until(last + 1));
     opened.and(ended)?;
     let took = began.elapsed().as_secs_f64();
     stop.cancel();
     while owners.join_next().await.is_some() {}
-    let last = log.read(&sample::id(&ALONE.to_string())).await?;
-    let facts = last.map_or(0, |history| history.entries.len());
+    let history = log.read(&sample::id(&last.to_string())).await?;
+    let facts = history.map_or(0, |history| history.entries.len());
     ensure!(facts == usize::try_from(FACTS)?, "{facts} facts each");
     Ok((took, pauses))
 }
