@@ -185,7 +185,11 @@ mod tests {
             ),
         ];
         for (due, expected) in table {
-            assert_eq!(steps(std::slice::from_ref(&due), &way).unwrap(), expected, "{due:?}");
+            assert_eq!(
+                steps(std::slice::from_ref(&due), &way).unwrap(),
+                expected,
+                "{due:?}"
+            );
         }
     }
 
