@@ -117,10 +117,9 @@ pub fn needs(claim: &Claim, step: u32, state: &State) -> bool {
         Claim::Backup { .. } => {
             Claim::backup(state).as_ref() == Some(claim)
                 && state.step == step
-                && matches!(
-                    state.command(),
-                    Some(Command::BeginBackup | Command::FinishBackup)
-                )
+                // Also while it is cancelled: until that is answered its Job may still dump.
+                && (state.phase == Phase::BackingUp
+                    || state.command() == Some(Command::BeginBackup))
         }
         Claim::Turn { .. } => {
             Claim::turn(state) == *claim && state.step == step && needs_turn(state)

@@ -62,6 +62,19 @@ fn a_backup_that_is_renewed_keeps_the_turn() {
 }
 
 #[test]
+fn a_cancelled_dump_is_claimed_until_the_cancel_is_answered() {
+    let asked = format!("{STARTED} backing_up cancel_requested");
+    assert_eq!(needed(&at(&asked)), [true, true, false]);
+    assert_eq!(
+        needed(&at(&format!("{asked} cancelled"))),
+        [false, false, false]
+    );
+    // Nothing was begun yet.
+    let asked = format!("{STARTED} cancel_requested");
+    assert_eq!(needed(&at(&asked)), [true, false, false]);
+}
+
+#[test]
 fn a_failed_upgrade_keeps_its_turn_until_the_reverts_ci_has_ended() {
     let failed = format!("{READY} baselined pushing pushed rollback_requested");
     assert_eq!(needed(&at(&failed)), [true, false, true]);
