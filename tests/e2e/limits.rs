@@ -1,9 +1,10 @@
 //! Many upgrades at once, as people ask for them: the limits from the command line, the requests
 //! from a loop around curl or from a file.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use bowline_tests::{LIMIT, in_lab};
 use serde_json::{Value, json};
 use testkit::lab::{Lab, Options};
@@ -56,6 +57,56 @@ async fn limits(lab: &Lab, what: &str, wanted: impl Fn(&Value) -> bool) -> anyho
     }
 }
 
+/// Each commit is a step of one upgrade, once, in one file of its service, and moves nothing there
+/// but the version; the last one of a service brings the wanted version.
+fn no_foreign_line(lab: &Lab, wanted: &[(&str, &str, String)]) -> anyhow::Result<()> {
+    let mut steps = BTreeSet::new();
+    let mut reached = BTreeMap::new();
+    for commit in lab.commits() {
+        let trailer = commit.message.lines().find_map(|line| {
+            let (id, step) = line.strip_prefix("Upgrade-Id: ")?.split_once('/')?;
+            Some((id.to_owned(), step.to_owned()))
+        });
+        let (id, step) = trailer.with_context(|| format!("whose is {commit:?}?"))?;
+        let mut found = wanted.iter().filter(|(_, _, wanted)| *wanted == id);
+        let (service, ..) = found
+            .next()
+            .with_context(|| format!("whose is {commit:?}?"))?;
+        ensure!(
+            steps.insert((id, step)),
+            "a step was taken twice: {commit:?}"
+        );
+        let moved = commit.subject.strip_prefix(&format!("upgrade: {service} "));
+        let moved = moved.and_then(|moved| moved.split_once(" -> "));
+        let (from, to) = moved.with_context(|| format!("what did {commit:?} move?"))?;
+
+        let (paths, lines) = lab.changes(&commit.sha)?;
+        let [path] = paths.as_slice() else {
+            bail!("{commit:?} touches {paths:?}")
+        };
+        ensure!(path.starts_with(&format!("stacks/{service}/")), "{path}");
+        // Synapse's init container and its main one.
+        let places = if *service == "matrix" { 2 } else { 1 };
+        let removed: Vec<&String> = lines.iter().filter(|line| line.starts_with('-')).collect();
+        let with = |line: &str| line.replacen('-', "+", 1).replace(from, to);
+        let mut expected: Vec<String> = removed.iter().map(|line| with(line)).collect();
+        let mut added: Vec<String> = lines
+            .iter()
+            .filter(|line| line.starts_with('+'))
+            .cloned()
+            .collect();
+        expected.sort();
+        added.sort();
+        assert_eq!((removed.len(), added), (places, expected), "{commit:?}");
+        reached.insert(*service, to.to_owned());
+    }
+    let all = wanted
+        .iter()
+        .map(|(service, tag, _)| (*service, (*tag).to_owned()));
+    assert_eq!(reached, all.collect());
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn twelve_at_once_after_the_limit_was_raised_and_the_window_reset() {
     let options = Options {
@@ -100,6 +151,7 @@ async fn twelve_at_once_after_the_limit_was_raised_and_the_window_reset() {
             lab.said(&[service, "starting", id], LIMIT).await?;
             lab.said(&[service, "done", id], LIMIT).await?;
         }
+        no_foreign_line(lab, &wanted)?;
         let listed = lab
             .bowline_json(&["list", "--phase", "succeeded", "--limit", "50"])
             .await?;
