@@ -158,6 +158,8 @@ pub(crate) struct Plan {
     pub(crate) from: String,
     /// The wanted version.
     pub(crate) to: String,
+    /// What the chart's versions bring, if it is a chart and its repository was asked.
+    pub(crate) app: Option<Apps>,
     /// Where the version is written.
     pub(crate) sites: Vec<Site>,
     /// Places that name it and stay as they are.
@@ -172,6 +174,15 @@ pub(crate) struct Plan {
     pub(crate) diff: String,
     /// Why the running Bowline would not do it by itself.
     pub(crate) refused: Option<String>,
+}
+
+/// The app versions that come with a chart's versions.
+#[derive(Debug, Serialize)]
+pub(crate) struct Apps {
+    /// With what is written now.
+    pub(crate) from: String,
+    /// With the wanted version.
+    pub(crate) to: String,
 }
 
 /// `plan --adopt`.
@@ -533,6 +544,10 @@ mod tests {
                 service: String::new(),
                 from: String::new(),
                 to: String::new(),
+                app: Some(Apps {
+                    from: String::new(),
+                    to: String::new(),
+                }),
                 sites: vec![Site {
                     path: String::new(),
                     line: 1,

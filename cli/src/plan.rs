@@ -1,13 +1,14 @@
 //! `bowline plan`: what one upgrade would change, from a checkout alone.
 
 mod adopt;
+mod find;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use analyzer::notes::{self, Way};
-use analyzer::planning;
-use analyzer::{GitHub, Rules, sites};
+use analyzer::chart::Route;
+use analyzer::notes::Way;
+use analyzer::{Rules, planning, sites};
 use anyhow::Context as _;
 use job::SkipReason;
 use runtime::Settings;
@@ -16,6 +17,7 @@ use terraform::{DirTree, Options, Refound, Site, SiteKey, Wanted};
 
 use crate::failure::{Failure, Outcome};
 use crate::output::{Format, Out, note, paragraph, write};
+use crate::plan::find::{Found, Looker};
 use crate::{asked, json};
 
 #[derive(clap::Args)]
@@ -93,15 +95,19 @@ pub(crate) async fn run(args: Args, out: &Out) -> Outcome {
     if args.adopt {
         return adopt::run(&tree, &options, &wanted, out);
     }
-    let found = sites::find(&tree, &options, &wanted, "", None).map_err(refused)?;
-    if !rules.service(&found.service).allow {
-        // The plan itself says so, before anybody is asked for release notes.
-        whole(&rules, &found, &wanted, &Way::default()).map_err(refused)?;
-    }
-    let way = match out.format {
-        Format::Diff => Ok(Way::default()),
-        Format::Text | Format::Json => way(&args, &settings, &rules, &found, &wanted).await,
+    let looker = Looker {
+        args: &args,
+        settings: &settings,
+        rules: &rules,
+        options: &options,
+        tree: &tree,
+        quick: out.format == Format::Diff,
     };
+    let Found {
+        sites: found,
+        wanted,
+        way,
+    } = looker.find(wanted).await?;
     let nothing = Way::default();
     let whole = whole(&rules, &found, &wanted, way.as_ref().unwrap_or(&nothing));
     let settings = whole
@@ -118,9 +124,11 @@ pub(crate) async fn run(args: Args, out: &Out) -> Outcome {
         write(&diff)?;
     } else {
         let judged = judge(&rules, &found, &wanted, way.as_ref());
+        let apps = way.as_ref().ok().and_then(|way| way.chart.as_ref());
+        let apps = apps.map(|chart| &chart.route);
         out.answer(
-            |_| format!("{}{}\n{diff}", head(&found, &wanted), judged.text()),
-            || judged.json(&found, &wanted, &diff, not_by_itself.clone()),
+            |_| format!("{}{}\n{diff}", head(&found, &wanted, apps), judged.text()),
+            || judged.json(&found, &wanted, apps, &diff, not_by_itself.clone()),
         )?;
     }
     if let Some(why) = not_by_itself {
@@ -202,12 +210,16 @@ fn wanted(args: &Args) -> Result<Wanted, String> {
 }
 
 /// What moves, and where.
-fn head(found: &sites::Sites, wanted: &Wanted) -> String {
+fn head(found: &sites::Sites, wanted: &Wanted, apps: Option<&Route>) -> String {
+    let with_app = |version: &str, app: Option<&str>| match app {
+        Some(app) => format!("chart {version} (app {app})"),
+        None => version.to_owned(),
+    };
     let mut text = format!(
         "{}: {} -> {}\n\nsites:\n",
         found.service,
-        found.from,
-        wanted.target()
+        with_app(&found.from, apps.map(|route| route.from_app.as_str())),
+        with_app(wanted.target(), apps.map(|route| route.to.app.as_str())),
     );
     for site in &found.sites {
         text.push_str(&format!(
@@ -351,6 +363,7 @@ impl Judged {
         &self,
         found: &sites::Sites,
         wanted: &Wanted,
+        apps: Option<&Route>,
         diff: &str,
         refused: Option<String>,
     ) -> json::Plan {
@@ -376,6 +389,10 @@ impl Judged {
             service: found.service.clone(),
             from: found.from.clone(),
             to: wanted.target().to_owned(),
+            app: apps.map(|route| json::Apps {
+                from: route.from_app.clone(),
+                to: route.to.app.clone(),
+            }),
             sites: found.sites.iter().map(site).collect(),
             left: found.left.iter().map(left).collect(),
             notes: found.notes.clone(),
@@ -389,34 +406,4 @@ impl Judged {
             refused,
         }
     }
-}
-
-/// The notes and releases in between, or a sentence that says why nobody looked.
-async fn way(
-    args: &Args,
-    settings: &Settings,
-    rules: &Rules,
-    found: &sites::Sites,
-    wanted: &Wanted,
-) -> Result<Way, String> {
-    let Wanted::Image {
-        repository, tag, ..
-    } = wanted
-    else {
-        return Err("release notes of charts are not read".to_owned());
-    };
-    if args.offline {
-        return Err("no release notes were read (--offline)".to_owned());
-    }
-    let read = async {
-        let github = GitHub::new(
-            &settings.github.url,
-            settings.secrets().github_token()?,
-            settings.github.timeout,
-        )?;
-        let entry = analyzer::entry(rules, repository);
-        anyhow::Ok(notes::way(&github, repository, entry.as_ref(), &found.from, tag).await?)
-    };
-    read.await
-        .map_err(|error| format!("the release notes could not be read: {error:#}"))
 }

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use testkit::charts::Charts;
 use testkit::github::GitHub;
 
 const SAMPLE: &str = concat!(
@@ -398,6 +399,108 @@ steps: 4.9.9, 5.0.0, 5.0.1, 5.0.2
     let diff = checkout.plan_with(&[&arguments[..], &["--output", "diff"]].concat(), None);
     assert!(diff.out.starts_with("--- a/stacks/url/main.tf\n"));
     assert_eq!(github.requests(), before);
+}
+
+#[test]
+fn an_image_that_a_chart_deploys_is_planned_as_the_charts_version() {
+    let (checkout, github) = (Checkout::new(), GitHub::start().unwrap());
+    let charts = Charts::start().unwrap();
+    for (version, app) in [
+        ("2026.2.2", "2026.2.2"),
+        ("2026.2.3", "2026.2.3"),
+        ("2026.2.5", "2026.2.4"),
+    ] {
+        charts.add("authentik", version, app);
+        let tag = format!("version/{app}");
+        github.add_release("goauthentik/authentik", &tag, "The flag was removed.");
+    }
+    let image = "ghcr.io/goauthentik/server";
+    let known = format!("[charts]\n\"{image}\" = \"{} authentik\"\n", charts.url());
+    let config = configured(&checkout, &github, &known);
+    let plan = |more: &[&str]| {
+        let config = ["--config", config.as_str()];
+        checkout.plan_with(&[more, &config].concat(), Some(github.token()))
+    };
+    let heads = "authentik: chart 2026.2.2 (app 2026.2.2) -> chart 2026.2.5 (app 2026.2.4)\n";
+    let rest = "\nsteps: 2026.2.3, 2026.2.5\n\n--- a/stacks/authentik/main.tf\n";
+    for arguments in [
+        &[image, "2026.2.4"][..],
+        &["--chart", "authentik", "2026.2.5"],
+    ] {
+        let said = plan(arguments);
+        assert_eq!(
+            (said.code, said.err.as_str()),
+            (Some(0), ""),
+            "{arguments:?}"
+        );
+        assert!(said.out.starts_with(heads), "{}", said.out);
+        assert!(said.out.contains("risk: CAUTION\n"), "{}", said.out);
+        assert!(said.out.contains(rest), "{}", said.out);
+    }
+    let said = plan(&[image, "2026.2.4", "--output", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    let apps = serde_json::json!({ "from": "2026.2.2", "to": "2026.2.4" });
+    assert_eq!((&json["to"], &json["app"]), (&"2026.2.5".into(), &apps));
+    let diff = plan(&[image, "2026.2.4", "--output", "diff"]);
+    assert!(
+        diff.out.contains("\n+  version    = \"2026.2.5\"\n"),
+        "{diff:?}"
+    );
+
+    let nearest = plan(&[image, "2026.2.9"]);
+    check_failure(
+        &nearest,
+        3,
+        "no version of chart authentik newer than 2026.2.2 brings app version 2026.2.9",
+    );
+    let offline = plan(&[image, "2026.2.4", "--offline"]);
+    check_failure(
+        &offline,
+        3,
+        "leave out --offline, or plan a version of the chart with --chart",
+    );
+    let rest = "chart authentik deploys it, and its repository could not be asked: ";
+    charts.fail_next(503, "down", 1);
+    check_failure(&plan(&[image, "2026.2.4"]), 1, rest);
+    charts.fail_next(503, "down", 1);
+    let without = plan(&["--chart", "authentik", "2026.2.5"]);
+    assert_eq!(without.code, Some(0), "{without:?}");
+    assert!(
+        without
+            .out
+            .contains("\n  the chart's repository could not be asked: "),
+        "{}",
+        without.out
+    );
+    checkout.assert_untouched();
+}
+
+#[test]
+fn a_base_image_of_several_services_is_refused() {
+    let (checkout, github) = (Checkout::new(), GitHub::start().unwrap());
+    for service in ["one", "two"] {
+        let folder = checkout.path().join("stacks").join(service);
+        std::fs::create_dir_all(&folder).unwrap();
+        let pod = "resource \"kubernetes_pod\" \"p\" {\n  metadata {\n    name = \"p\"\n  }\n  spec {\n    \
+                   container {\n      image = \"mikefarah/yq:4.44.1\"\n    }\n  }\n}\n";
+        std::fs::write(folder.join("main.tf"), pod).unwrap();
+    }
+    let config = configured(&checkout, &github, "");
+    let plan =
+        |config: &str| checkout.plan(&["mikefarah/yq", "4.44.3", "--offline", "--config", config]);
+    let reason = "refused: docker.io/mikefarah/yq is a base image that 2 services use (one, two); \
+                  name it in repository.allow_bases";
+    check_failure(&plan(&config), 3, reason);
+    let config = configured(
+        &checkout,
+        &github,
+        "repository.allow_bases = ['mikefarah/yq']\n",
+    );
+    check_failure(
+        &plan(&config),
+        3,
+        "several services run this image (one, two)",
+    );
 }
 
 #[test]

@@ -72,6 +72,63 @@ pub fn is_critical(service: &str) -> bool {
     CRITICAL.contains(&service)
 }
 
+/// Whether an image is what others build on or run a script in, and no service of its own.
+#[must_use]
+pub fn is_base(image: &str) -> bool {
+    BASES.contains(&short(image))
+}
+
+/// Images that stand in init containers, sidecars and `CronJob`s of services that have nothing else
+/// in common. Names on Docker Hub as it shortens them.
+const BASES: [&str; 43] = [
+    // Systems.
+    "alpine",
+    "busybox",
+    "debian",
+    "ubuntu",
+    "fedora",
+    "rockylinux",
+    "almalinux",
+    "archlinux",
+    "redhat/ubi8",
+    "redhat/ubi9",
+    "registry.access.redhat.com/ubi9",
+    "registry.access.redhat.com/ubi9/ubi-minimal",
+    "gcr.io/distroless/base",
+    "gcr.io/distroless/static",
+    "cgr.dev/chainguard/wolfi-base",
+    // Languages.
+    "python",
+    "node",
+    "golang",
+    "ruby",
+    "perl",
+    "php",
+    "rust",
+    "eclipse-temurin",
+    "openjdk",
+    // Tools.
+    "bash",
+    "curlimages/curl",
+    "alpine/curl",
+    "alpine/git",
+    "bitnami/git",
+    "alpine/helm",
+    "alpine/k8s",
+    "alpine/openssl",
+    "alpine/socat",
+    "alpine/terragrunt",
+    "bitnami/kubectl",
+    "bitnamilegacy/kubectl",
+    "rancher/kubectl",
+    "registry.k8s.io/kubectl",
+    "bitnami/os-shell",
+    "bitnamilegacy/os-shell",
+    "mikefarah/yq",
+    "rclone/rclone",
+    "nicolaka/netshoot",
+];
+
 /// Services that others need to run, to be reached or to be upgraded: CI, git hosts, ingress, DNS,
 /// storage, secrets, NATS, and Bowline itself. Names of stacks.
 const CRITICAL: [&str; 48] = [

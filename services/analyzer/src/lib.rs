@@ -11,7 +11,7 @@ mod helm;
 pub mod notes;
 pub mod planning;
 mod ports;
-mod release;
+pub mod release;
 pub mod sites;
 mod source;
 mod split;
@@ -178,5 +178,9 @@ pub fn rules(settings: &Settings) -> Rules {
             .iter()
             .map(|(image, chart)| (version::normalise(image), chart.clone()))
             .collect(),
+        bases: {
+            let bases = settings.repository.allow_bases.iter();
+            bases.map(|image| version::normalise(image)).collect()
+        },
     }
 }

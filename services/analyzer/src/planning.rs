@@ -107,6 +107,8 @@ pub struct Rules {
     pub sources: BTreeMap<String, String>,
     /// Charts by the normalised image that they deploy, before the catalogue: `repository chart`.
     pub charts: BTreeMap<String, String>,
+    /// Base images, normalised, that may move although several services use them.
+    pub bases: BTreeSet<String>,
 }
 
 impl Rules {
@@ -116,6 +118,24 @@ impl Rules {
         let plain = || ServicePolicy::plain(name, self.observe);
         self.services.get(name).cloned().unwrap_or_else(plain)
     }
+}
+
+/// Why an image is left alone that many services build on, and that is none of theirs: a tool in an
+/// init container, a base to run a script in. Nobody would know which of them it broke.
+#[must_use]
+pub fn shared_base(rules: &Rules, image: &str, services: &BTreeSet<String>) -> Option<SkipReason> {
+    let name = version::normalise(image);
+    let shared =
+        services.len() > 1 && runtime::catalogue::is_base(&name) && !rules.bases.contains(&name);
+    let services = || services.iter().map(String::as_str).collect::<Vec<_>>();
+    shared.then(|| {
+        SkipReason::Refused(format!(
+            "{name} is a base image that {} services use ({}); name it in repository.allow_bases to \
+             have it upgraded in each of them",
+            services().len(),
+            services().join(", ")
+        ))
+    })
 }
 
 /// The risk of a way, judged by the plain rule: any listed word, anywhere.

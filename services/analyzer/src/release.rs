@@ -1,16 +1,18 @@
 //! The upgrade of a chart: from the releases of the tree and the chart's versions to the plan.
+//!
+//! [`Search`] also answers `bowline plan`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bus::History;
 use job::{Body, SkipReason};
 use runtime::catalogue::{self, Chart, Source};
-use terraform::{Refused, Tree, Wanted};
+use terraform::{Options, Refused, Tree, Wanted};
 
 use crate::chart::{self, Asked, Deploys, Route};
 use crate::notes::{self, Way};
 use crate::planning::{self, Rules};
-use crate::ports::PortError;
+use crate::ports::{Charts, PortError, Releases};
 use crate::sites::{Mentions, Sites};
 use crate::work::{Analyzer, entry};
 
@@ -19,7 +21,7 @@ const PROBES: [&str; 2] = ["999999.0.0", "v999999.0.0"];
 
 /// A chart, and the image that tells which app version runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Known {
+pub struct Known {
     /// Where the chart is, if no release says it.
     repository: String,
     /// A person says so, whatever the releases say: a mirror, perhaps.
@@ -30,8 +32,17 @@ pub(crate) struct Known {
     image: String,
 }
 
+impl Known {
+    /// What the chart is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 /// The chart that deploys an image: the configuration's word first.
-pub(crate) fn of_image(rules: &Rules, image: &str) -> Option<Known> {
+#[must_use]
+pub fn of_image(rules: &Rules, image: &str) -> Option<Known> {
     let normalised = version::normalise(image);
     match rules.charts.get(&normalised) {
         Some(text) => Chart::parse(text).map(|chart| known(chart, true, normalised)),
@@ -43,7 +54,7 @@ pub(crate) fn of_image(rules: &Rules, image: &str) -> Option<Known> {
 ///
 /// # Errors
 /// The image is not known.
-pub(crate) fn named(rules: &Rules, name: &str) -> Result<Known, SkipReason> {
+pub fn named(rules: &Rules, name: &str) -> Result<Known, SkipReason> {
     let short = name.rsplit('/').next().unwrap_or_default();
     let own = rules.charts.iter().find_map(|(image, text)| {
         let chart = Chart::parse(text).filter(|chart| chart.name == short)?;
@@ -82,110 +93,124 @@ struct Written {
     without: Option<String>,
 }
 
-/// One service's releases of the chart, on their way.
-struct Moves {
-    found: Sites,
-    route: Route,
+/// One service's releases of a chart, on their way.
+#[derive(Debug)]
+pub struct Moves {
+    /// The places of the chart's version.
+    pub found: Sites,
+    /// From the chart version that is written to the wanted one.
+    pub route: Route,
+    chart: String,
+    /// The image without its tag that tells which app version runs.
+    image: String,
     repository: String,
 }
 
-impl Analyzer {
-    /// Plans the upgrade of a chart, or says why not.
-    pub(crate) async fn plan_chart(
-        &self,
-        history: &History,
-        head: &str,
-        tree: &(dyn Tree + Send + Sync),
-        chart: Result<Known, SkipReason>,
-    ) -> Result<Body, PortError> {
-        let request = &history.state.request;
-        let chart = match chart {
-            Ok(chart) => chart,
-            Err(reason) => return Ok(Body::Skipped(reason)),
-        };
-        let (written, searched) = self.written(tree, &chart.name);
-        let planned = history.state.plan.as_ref().map(|plan| &plan.service);
-        let only = request.service.as_ref().or(planned);
-        let mut results = BTreeMap::new();
-        for (service, written) in &written {
-            if only.is_none_or(|only| only == service) {
-                let moves = self.moves(history, tree, &chart, service, written).await?;
-                results.insert(service.clone(), moves);
-            }
-        }
-        if only.is_none() {
-            let mentioning = results.keys().cloned().collect();
-            let moving = results.iter().filter(|(_, moves)| moves.is_ok());
-            let moving = moving.map(|(service, _)| service.clone()).collect();
-            if let Some(split) = self.split(history, &mentioning, &moving).await? {
-                return Ok(split);
-            }
-        }
-        let moves = match one(results, &chart, &searched) {
-            Ok(moves) => moves,
-            Err(reason) => return Ok(Body::Skipped(reason)),
-        };
-        self.plan_moves(history, head, chart, moves).await
-    }
-
-    async fn plan_moves(
-        &self,
-        history: &History,
-        head: &str,
-        chart: Known,
-        moves: Moves,
-    ) -> Result<Body, PortError> {
-        let request = &history.state.request;
-        let Moves {
-            found,
-            route,
-            repository,
-        } = moves;
-        let judged = |way: &Way| {
-            let to = route.to.version.as_str();
-            planning::plan(&self.rules, &request.repository, head, &found, to, way)
-        };
-        let bare = Way {
+impl Moves {
+    /// The way as the chart's repository tells it, without the notes of the app.
+    #[must_use]
+    pub fn bare(&self) -> Way {
+        let stops = self.route.between.iter();
+        Way {
+            // The steps are the chart's versions, whatever releases its app has.
+            tags: stops.map(|stop| stop.version.clone()).collect(),
             chart: Some(Deploys {
-                image: chart.image.clone(),
-                route: route.clone(),
+                image: self.image.clone(),
+                route: self.route.clone(),
             }),
             ..Way::default()
-        };
-        if let Err(reason) = judged(&bare) {
-            return Ok(Body::Skipped(reason));
         }
-        let source = app_source(&self.rules, &chart.image, &repository);
-        let notes = notes::way(
-            self.releases.as_ref(),
-            &chart.image,
-            source.as_ref(),
-            &route.from_app,
-            &route.to.app,
-        );
-        let stops = route.between.iter().map(|stop| stop.version.clone());
-        let way = Way {
-            // The steps are the chart's versions, whatever releases its app has.
-            tags: stops.collect(),
+    }
+
+    /// The chart's version as the engine looks for it.
+    #[must_use]
+    pub fn wanted(&self) -> Wanted {
+        Wanted::Chart {
+            name: self.chart.clone(),
+            version: self.route.to.version.clone(),
+        }
+    }
+
+    /// The way with the notes of the app.
+    ///
+    /// # Errors
+    /// The source of the notes is out of reach.
+    pub async fn way(&self, rules: &Rules, releases: &dyn Releases) -> Result<Way, PortError> {
+        let source = app_source(rules, &self.image, &self.repository);
+        let (from, to) = (&self.route.from_app, &self.route.to.app);
+        let notes = notes::way(releases, &self.image, source.as_ref(), from, to).await?;
+        let bare = self.bare();
+        Ok(Way {
+            tags: bare.tags,
             chart: bare.chart,
-            ..notes.await?
-        };
-        let plan = match judged(&way) {
-            Ok(plan) => plan,
-            Err(reason) => return Ok(Body::Skipped(reason)),
-        };
-        if let Some(version) = self.fenced(request, &plan).await? {
-            return Ok(Body::Skipped(SkipReason::Fenced(version)));
+            ..notes
+        })
+    }
+}
+
+/// The releases of a chart in a tree, and what is wanted of them.
+pub struct Search<'a> {
+    /// What the configuration says.
+    pub rules: &'a Rules,
+    /// Where the services are in the tree.
+    pub options: &'a Options,
+    /// The tree.
+    pub tree: &'a (dyn Tree + Send + Sync),
+    /// Who knows the chart's versions.
+    pub charts: Option<&'a dyn Charts>,
+    /// The chart.
+    pub chart: Known,
+    /// The wanted version.
+    pub asked: Asked<'a>,
+    /// What DIUN called it.
+    pub status: &'a str,
+}
+
+/// What came of a search, by service.
+pub(crate) struct Results {
+    moves: BTreeMap<String, Result<Moves, SkipReason>>,
+    /// What was searched, for people.
+    searched: String,
+    chart: String,
+}
+
+impl Search<'_> {
+    /// Where the chart goes in the one service that has it.
+    ///
+    /// # Errors
+    /// The chart's repository is out of reach. The inner error is the reason why nothing is done.
+    pub async fn find(&self) -> Result<Result<Moves, SkipReason>, PortError> {
+        let results = self.results(None).await?;
+        let moving = results.moving();
+        if moving.len() > 1 {
+            let services = moving.into_iter().collect();
+            return Ok(Err(SkipReason::SeveralServices(services)));
         }
-        Ok(Body::Planned(plan))
+        Ok(results.one())
+    }
+
+    /// Where the chart goes, by service.
+    pub(crate) async fn results(&self, only: Option<&str>) -> Result<Results, PortError> {
+        let (written, searched) = self.written();
+        let mut moves = BTreeMap::new();
+        for (service, written) in &written {
+            if only.is_none_or(|only| only == service) {
+                moves.insert(service.clone(), self.moves(service, written).await?);
+            }
+        }
+        Ok(Results {
+            moves,
+            searched,
+            chart: self.chart.name.clone(),
+        })
     }
 
     /// What is written of the chart by service, and what was searched.
-    fn written(&self, tree: &dyn Tree, name: &str) -> (BTreeMap<String, Written>, String) {
+    fn written(&self) -> (BTreeMap<String, Written>, String) {
         let mut all: BTreeMap<String, Written> = BTreeMap::new();
         let mut searched = String::new();
         for probe in PROBES {
-            let mentions = Mentions::read(tree, &self.options, &wanted(name, probe));
+            let mentions = self.mentions(probe);
             mentions.searched().clone_into(&mut searched);
             let answer = mentions.answer();
             for site in &answer.sites {
@@ -212,14 +237,11 @@ impl Analyzer {
     /// Where the chart goes in one service.
     async fn moves(
         &self,
-        history: &History,
-        tree: &(dyn Tree + Send + Sync),
-        chart: &Known,
         service: &str,
         written: &Written,
     ) -> Result<Result<Moves, SkipReason>, PortError> {
-        let request = &history.state.request;
         let refused = |why: String| Ok(Err(SkipReason::Refused(why)));
+        let chart = &self.chart;
         let Some(version) = newest(&written.versions) else {
             return Ok(Err(match &written.without {
                 Some(place) => SkipReason::Refused(format!(
@@ -227,11 +249,10 @@ impl Analyzer {
                      newest; write one to have it upgraded",
                     chart.name
                 )),
-                // The engine's own reason says it best.
-                None => reason(tree, self, &chart.name, &request.tag, service),
+                None => self.reason(service),
             }));
         };
-        let Some(charts) = &self.charts else {
+        let Some(charts) = self.charts else {
             return refused("no chart repository can be asked here".to_owned());
         };
         let named = written.repository.as_ref().filter(|_| !chart.own);
@@ -240,48 +261,146 @@ impl Analyzer {
         let Some(listed) = listed else {
             return refused(format!("{repository} has no chart {}", chart.name));
         };
-        let asked = if request.chart {
-            Asked::Version(&request.tag)
-        } else {
-            Asked::App(&request.tag)
-        };
-        let route = match chart::route(&chart.name, &listed, version, asked) {
+        let route = match chart::route(&chart.name, &listed, version, self.asked) {
             Ok(route) => route,
             Err(reason) => return Ok(Err(reason)),
         };
-        let wanted = wanted(&chart.name, &route.to.version);
-        let mentions = Mentions::read(tree, &self.options, &wanted);
-        let found = mentions.of_service(&request.status, Some(service));
+        let mentions = self.mentions(&route.to.version);
+        let found = mentions.of_service(self.status, Some(service));
         Ok(found.map(|found| Moves {
             found,
             route,
+            chart: chart.name.clone(),
+            image: chart.image.clone(),
             repository: repository.clone(),
         }))
     }
-}
 
-fn wanted(name: &str, version: &str) -> Wanted {
-    Wanted::Chart {
-        name: name.to_owned(),
-        version: version.to_owned(),
+    /// Why nothing can be moved where no version can be read: the engine's own reason says it best.
+    fn reason(&self, service: &str) -> SkipReason {
+        let (Asked::App(tag) | Asked::Version(tag)) = self.asked;
+        match self.mentions(tag).of_service("", Some(service)) {
+            Err(reason) => reason,
+            Ok(found) => SkipReason::Refused(format!(
+                "the version of chart {} in {} cannot be read",
+                self.chart.name, found.service
+            )),
+        }
+    }
+
+    fn mentions(&self, version: &str) -> Mentions {
+        let wanted = Wanted::Chart {
+            name: self.chart.name.clone(),
+            version: version.to_owned(),
+        };
+        Mentions::read(self.tree, self.options, &wanted)
     }
 }
 
-/// Why nothing can be moved where no version can be read.
-fn reason(
-    tree: &dyn Tree,
-    analyzer: &Analyzer,
-    name: &str,
-    tag: &str,
-    service: &str,
-) -> SkipReason {
-    let mentions = Mentions::read(tree, &analyzer.options, &wanted(name, tag));
-    match mentions.of_service("", Some(service)) {
-        Err(reason) => reason,
-        Ok(found) => SkipReason::Refused(format!(
-            "the version of chart {name} in {} cannot be read",
-            found.service
-        )),
+impl Results {
+    /// The services that have the chart.
+    pub(crate) fn mentioning(&self) -> BTreeSet<String> {
+        self.moves.keys().cloned().collect()
+    }
+
+    /// Those in which it can be moved.
+    pub(crate) fn moving(&self) -> BTreeSet<String> {
+        let moving = self.moves.iter().filter(|(_, moves)| moves.is_ok());
+        moving.map(|(service, _)| service.clone()).collect()
+    }
+
+    /// The one service that moves, or why none does.
+    pub(crate) fn one(self) -> Result<Moves, SkipReason> {
+        if self.moves.is_empty() {
+            return Err(SkipReason::NotFound(format!(
+                "chart {} deploys it, and {}",
+                self.chart, self.searched
+            )));
+        }
+        let several = self.moves.len() > 1;
+        let mut reasons = Vec::new();
+        for (service, result) in self.moves {
+            match result {
+                Ok(moves) => return Ok(moves),
+                Err(reason) => reasons.push((service, reason)),
+            }
+        }
+        if reasons
+            .iter()
+            .all(|(_, reason)| *reason == SkipReason::AlreadyThere)
+        {
+            return Err(SkipReason::AlreadyThere);
+        }
+        reasons.retain(|(_, reason)| *reason != SkipReason::AlreadyThere);
+        if !several && let Some((_, reason)) = reasons.pop() {
+            return Err(reason);
+        }
+        let told = |reason: SkipReason| job::describe(&Body::Skipped(reason));
+        let texts = reasons.into_iter();
+        let texts = texts.map(|(service, reason)| format!("{service}: {}", told(reason)));
+        Err(SkipReason::Refused(
+            texts.collect::<Vec<String>>().join("; "),
+        ))
+    }
+}
+
+impl Analyzer {
+    /// Plans the upgrade of a chart, or says why not.
+    pub(crate) async fn plan_chart(
+        &self,
+        history: &History,
+        head: &str,
+        tree: &(dyn Tree + Send + Sync),
+        chart: Result<Known, SkipReason>,
+    ) -> Result<Body, PortError> {
+        let request = &history.state.request;
+        let chart = match chart {
+            Ok(chart) => chart,
+            Err(reason) => return Ok(Body::Skipped(reason)),
+        };
+        let search = Search {
+            rules: &self.rules,
+            options: &self.options,
+            tree,
+            charts: self.charts.as_deref().map(|charts| charts as &dyn Charts),
+            chart,
+            asked: if request.chart {
+                Asked::Version(&request.tag)
+            } else {
+                Asked::App(&request.tag)
+            },
+            status: &request.status,
+        };
+        let planned = history.state.plan.as_ref().map(|plan| &plan.service);
+        let only = request.service.as_ref().or(planned).map(String::as_str);
+        let results = search.results(only).await?;
+        if only.is_none() {
+            let (mentioning, moving) = (results.mentioning(), results.moving());
+            if let Some(split) = self.split(history, &mentioning, &moving).await? {
+                return Ok(split);
+            }
+        }
+        let moves = match results.one() {
+            Ok(moves) => moves,
+            Err(reason) => return Ok(Body::Skipped(reason)),
+        };
+        let judged = |way: &Way| {
+            let to = moves.route.to.version.as_str();
+            let repository = &request.repository;
+            planning::plan(&self.rules, repository, head, &moves.found, to, way)
+        };
+        if let Err(reason) = judged(&moves.bare()) {
+            return Ok(Body::Skipped(reason));
+        }
+        let way = moves.way(&self.rules, self.releases.as_ref()).await?;
+        let plan = match judged(&way) {
+            Ok(plan) => plan,
+            Err(reason) => return Ok(Body::Skipped(reason)),
+        };
+        if let Some(version) = self.fenced(request, &plan).await? {
+            return Ok(Body::Skipped(SkipReason::Fenced(version)));
+        }
+        Ok(Body::Planned(plan))
     }
 }
 
@@ -291,43 +410,6 @@ fn newest(versions: &BTreeSet<String>) -> Option<&String> {
         version::compare_apps(a, b).unwrap_or_else(|| a.as_str().cmp(b.as_str()))
     };
     versions.iter().max_by(newer)
-}
-
-/// The one service that moves, or why none does.
-fn one(
-    results: BTreeMap<String, Result<Moves, SkipReason>>,
-    chart: &Known,
-    searched: &str,
-) -> Result<Moves, SkipReason> {
-    if results.is_empty() {
-        return Err(SkipReason::NotFound(format!(
-            "chart {} deploys it, and {searched}",
-            chart.name
-        )));
-    }
-    let several = results.len() > 1;
-    let mut reasons = Vec::new();
-    for (service, result) in results {
-        match result {
-            Ok(moves) => return Ok(moves),
-            Err(reason) => reasons.push((service, reason)),
-        }
-    }
-    if reasons
-        .iter()
-        .all(|(_, reason)| *reason == SkipReason::AlreadyThere)
-    {
-        return Err(SkipReason::AlreadyThere);
-    }
-    reasons.retain(|(_, reason)| *reason != SkipReason::AlreadyThere);
-    if !several && let Some((_, reason)) = reasons.pop() {
-        return Err(reason);
-    }
-    let texts: Vec<String> = reasons
-        .into_iter()
-        .map(|(service, reason)| format!("{service}: {}", job::describe(&Body::Skipped(reason))))
-        .collect();
-    Err(SkipReason::Refused(texts.join("; ")))
 }
 
 /// Where the notes of the app are.

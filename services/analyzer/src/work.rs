@@ -73,6 +73,9 @@ impl Analyzer {
         let only = request.service.as_ref().or(planned);
         if only.is_none() {
             let (mentioning, moving) = (mentions.mentioning(), mentions.moving());
+            if let Some(reason) = planning::shared_base(&self.rules, &request.image, &mentioning) {
+                return Ok(Body::Skipped(reason));
+            }
             if let Some(split) = self.split(history, &mentioning, &moving).await? {
                 return Ok(split);
             }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use analyzer::{Analyzer, PortError, Release, Releases, Repository};
 use async_trait::async_trait;
 use bus::{History, JetStream, Log, Outcome, Work as _};
-use job::{Body, Command, Request, Source, UpgradeId};
+use job::{Body, Command, Request, SkipReason, Source, UpgradeId};
 use terraform::{MemTree, Options, Tree};
 use testkit::nats::NatsServer;
 
@@ -22,7 +22,7 @@ resource "kubernetes_deployment" "app" {
       spec {
         container {
           name  = "app"
-          image = "acme/app:VERSION"
+          image = "IMAGE"
         }
       }
     }
@@ -30,13 +30,17 @@ resource "kubernetes_deployment" "app" {
 }
 "#;
 
-/// What the branch holds: versions by service.
+/// What the branch holds: images by service.
 #[derive(Default)]
-struct Branch(Mutex<BTreeMap<&'static str, &'static str>>);
+struct Branch(Mutex<BTreeMap<&'static str, String>>);
 
 impl Branch {
-    fn set(&self, service: &'static str, version: &'static str) {
-        self.0.lock().unwrap().insert(service, version);
+    fn set(&self, service: &'static str, version: &str) {
+        self.set_image(service, &format!("acme/app:{version}"));
+    }
+
+    fn set_image(&self, service: &'static str, image: &str) {
+        self.0.lock().unwrap().insert(service, image.to_owned());
     }
 }
 
@@ -44,10 +48,10 @@ impl Branch {
 impl Repository for Branch {
     async fn newest(&self) -> Result<(String, Box<dyn Tree + Send + Sync>), PortError> {
         let files = self.0.lock().unwrap().clone().into_iter();
-        let files = files.map(|(service, version)| {
+        let files = files.map(|(service, image)| {
             let text = DEPLOYMENT
                 .replace("SERVICE", service)
-                .replace("VERSION", version);
+                .replace("IMAGE", &image);
             (format!("stacks/{service}/main.tf"), text.into_bytes())
         });
         Ok(("c0ffee".to_owned(), Box::new(MemTree(files.collect()))))
@@ -79,19 +83,27 @@ async fn bench() -> Bench {
     log.set_up().await.unwrap();
     let log: Arc<dyn Log> = Arc::new(log);
     let branch = Arc::new(Branch::default());
-    let analyzer = Analyzer::new(
-        analyzer::rules(&runtime::Settings::default()),
-        Options::default(),
-        Arc::clone(&log),
-        Arc::<Branch>::clone(&branch),
-        Arc::new(NoReleases),
-    );
+    let analyzer = analyzer_with(&runtime::Settings::default(), &log, &branch);
     Bench {
         branch,
         log,
         analyzer,
         _server: server,
     }
+}
+
+fn analyzer_with(
+    settings: &runtime::Settings,
+    log: &Arc<dyn Log>,
+    branch: &Arc<Branch>,
+) -> Analyzer {
+    Analyzer::new(
+        analyzer::rules(settings),
+        Options::default(),
+        Arc::clone(log),
+        Arc::<Branch>::clone(branch),
+        Arc::new(NoReleases),
+    )
 }
 
 fn request() -> Request {
@@ -204,4 +216,30 @@ async fn a_part_is_planned_on_its_own_service_only_and_one_service_is_no_split()
         unreachable!("one service is planned")
     };
     assert_eq!(plan.service, "y");
+}
+
+#[tokio::test]
+async fn a_base_image_of_several_services_moves_only_if_it_is_allowed() {
+    let mut bench = bench().await;
+    for service in ["x", "y"] {
+        bench.branch.set_image(service, "busybox:1.2.0");
+    }
+    let base = Request {
+        image: "docker.io/library/busybox".to_owned(),
+        ..request()
+    };
+    let asked = bench.admitted(base.clone()).await;
+    let Body::Skipped(SkipReason::Refused(why)) = bench.planned(&asked).await else {
+        unreachable!("two services use it")
+    };
+    assert_eq!(
+        why,
+        "docker.io/library/busybox is a base image that 2 services use (x, y); name it in \
+         repository.allow_bases to have it upgraded in each of them"
+    );
+
+    let mut settings = runtime::Settings::default();
+    settings.repository.allow_bases = vec!["busybox".to_owned()];
+    bench.analyzer = analyzer_with(&settings, &bench.log, &bench.branch);
+    assert_eq!(bench.planned(&asked).await, parts(&asked, &["x", "y"]));
 }

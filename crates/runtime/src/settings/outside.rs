@@ -77,6 +77,9 @@ pub struct Repository {
     pub token_file: Option<PathBuf>,
     /// The folder with one folder per stack.
     pub stacks: String,
+    /// Base images, without tag, that may be upgraded although several services use them, such as
+    /// `alpine`; each service then gets an upgrade of its own.
+    pub allow_bases: Vec<String>,
     /// The cluster its stacks are applied to.
     pub cluster: String,
     /// Who our commits are by.
@@ -94,6 +97,7 @@ impl Default for Repository {
             user: "x-access-token".to_owned(),
             token_file: None,
             stacks: "stacks".to_owned(),
+            allow_bases: Vec::new(),
             cluster: "default".to_owned(),
             author_name: "Bowline".to_owned(),
             author_email: "bowline@localhost".to_owned(),

@@ -52,6 +52,7 @@ impl Settings {
         }
         for (key, list) in [
             ("ingest.skip_images", &self.ingest.skip_images),
+            ("repository.allow_bases", &self.repository.allow_bases),
             ("risk.words", &self.risk.words),
             ("risk.always_step", &self.risk.always_step),
         ] {

@@ -1,0 +1,184 @@
+//! Where an upgrade would be written, and the way there; charts are asked of their repositories.
+
+use analyzer::chart::Asked;
+use analyzer::notes::{self, Way};
+use analyzer::release::{self, Known, Moves, Search};
+use analyzer::sites::{Mentions, Sites};
+use analyzer::{GitHub, Helm, PortError, Rules, planning};
+use job::SkipReason;
+use runtime::Settings;
+use terraform::{DirTree, Options, Wanted};
+
+use crate::failure::Failure;
+use crate::plan::{Args, in_words, refused, whole};
+
+const OFFLINE: &str = "no release notes were read (--offline)";
+
+/// What moves, and what is known of the way.
+pub(super) struct Found {
+    pub(super) sites: Sites,
+    /// What was asked for, or the chart's version that brings it.
+    pub(super) wanted: Wanted,
+    /// A sentence says why nobody looked.
+    pub(super) way: Result<Way, String>,
+}
+
+/// Who looks, and how.
+pub(super) struct Looker<'a> {
+    pub(super) args: &'a Args,
+    pub(super) settings: &'a Settings,
+    pub(super) rules: &'a Rules,
+    pub(super) options: &'a Options,
+    pub(super) tree: &'a DirTree,
+    /// Only the sites are wanted: nobody is asked for release notes.
+    pub(super) quick: bool,
+}
+
+impl Looker<'_> {
+    pub(super) async fn find(&self, wanted: Wanted) -> Result<Found, Failure> {
+        match &wanted {
+            Wanted::Image {
+                repository, tag, ..
+            } => {
+                let mentions = Mentions::read(self.tree, self.options, &wanted);
+                if mentions.is_silent()
+                    && let Some(chart) = release::of_image(self.rules, repository)
+                {
+                    return self.brought_by(chart, tag).await;
+                }
+                let services = mentions.mentioning();
+                if let Some(reason) = planning::shared_base(self.rules, repository, &services) {
+                    return Err(refused(reason));
+                }
+                let sites = mentions.of_service("", None).map_err(refused)?;
+                let way = self.unless_pointless(&sites, &wanted, &Way::default())?;
+                let way = match way {
+                    Some(way) => way,
+                    None => self.notes_of(repository, &sites.from, tag).await,
+                };
+                Ok(Found { sites, wanted, way })
+            }
+            Wanted::Chart { name, version } => {
+                let why = if self.quick || self.args.offline {
+                    OFFLINE.to_owned()
+                } else {
+                    match release::named(self.rules, name) {
+                        Err(reason) => in_words(reason),
+                        Ok(chart) => match self.search(chart, Asked::Version(version)).await? {
+                            Ok(moves) => return self.moved(moves.map_err(refused)?).await,
+                            Err(error) => {
+                                format!("the chart's repository could not be asked: {error}")
+                            }
+                        },
+                    }
+                };
+                let mentions = Mentions::read(self.tree, self.options, &wanted);
+                let sites = mentions.of_service("", None).map_err(refused)?;
+                let way = self.unless_pointless(&sites, &wanted, &Way::default())?;
+                Ok(Found {
+                    sites,
+                    wanted,
+                    way: way.unwrap_or(Err(why)),
+                })
+            }
+        }
+    }
+
+    /// The chart's version that brings an image's tag.
+    async fn brought_by(&self, chart: Known, tag: &str) -> Result<Found, Failure> {
+        let name = chart.name().to_owned();
+        if self.args.offline {
+            return Err(Failure::refused(format!(
+                "refused: chart {name} deploys it, and which of the chart's versions brings {tag} \
+                 only its repository tells; leave out --offline, or plan a version of the chart with \
+                 --chart {name} VERSION"
+            )));
+        }
+        match self.search(chart, Asked::App(tag)).await? {
+            Ok(moves) => self.moved(moves.map_err(refused)?).await,
+            Err(error) => Err(Failure::failed(format!(
+                "chart {name} deploys it, and its repository could not be asked: {error}"
+            ))),
+        }
+    }
+
+    async fn search(
+        &self,
+        chart: Known,
+        asked: Asked<'_>,
+    ) -> Result<Result<Result<Moves, SkipReason>, PortError>, Failure> {
+        let helm = Helm::new(self.settings.helm.timeout)?;
+        let search = Search {
+            rules: self.rules,
+            options: self.options,
+            tree: self.tree,
+            charts: Some(&helm),
+            chart,
+            asked,
+            status: "",
+        };
+        Ok(search.find().await)
+    }
+
+    async fn moved(&self, moves: Moves) -> Result<Found, Failure> {
+        let wanted = moves.wanted();
+        let way = match self.unless_pointless(&moves.found, &wanted, &moves.bare())? {
+            Some(way) => way,
+            None => {
+                let read = async {
+                    let github = self.github()?;
+                    anyhow::Ok(moves.way(self.rules, &github).await?)
+                };
+                // Without its notes the chart's way is known all the same.
+                Ok(read.await.unwrap_or_else(|error| Way {
+                    without: Some(not_read(&error)),
+                    ..moves.bare()
+                }))
+            }
+        };
+        Ok(Found {
+            sites: moves.found,
+            wanted,
+            way,
+        })
+    }
+
+    /// The way as far as it is known without notes, if nobody is to be asked for any.
+    fn unless_pointless(
+        &self,
+        sites: &Sites,
+        wanted: &Wanted,
+        bare: &Way,
+    ) -> Result<Option<Result<Way, String>>, Failure> {
+        if !self.rules.service(&sites.service).allow {
+            // The plan itself says so, before anybody is asked for release notes.
+            whole(self.rules, sites, wanted, bare).map_err(refused)?;
+        }
+        if self.quick {
+            return Ok(Some(Ok(bare.clone())));
+        }
+        let offline = self.args.offline;
+        Ok(offline.then(|| Err(OFFLINE.to_owned())))
+    }
+
+    async fn notes_of(&self, image: &str, from: &str, to: &str) -> Result<Way, String> {
+        let read = async {
+            let github = self.github()?;
+            let entry = analyzer::entry(self.rules, image);
+            anyhow::Ok(notes::way(&github, image, entry.as_ref(), from, to).await?)
+        };
+        read.await.map_err(|error| not_read(&error))
+    }
+
+    fn github(&self) -> anyhow::Result<GitHub> {
+        GitHub::new(
+            &self.settings.github.url,
+            self.settings.secrets().github_token()?,
+            self.settings.github.timeout,
+        )
+    }
+}
+
+fn not_read(error: &anyhow::Error) -> String {
+    format!("the release notes could not be read: {error:#}")
+}
