@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::container::Container;
 use crate::declared::Declarations;
-use crate::eval::World;
 use crate::reference::{Reference, What};
-use crate::settings::encrypted;
 use crate::sources::Sources;
 use crate::tree::{Tree, name_of};
-use crate::walk::references;
+use crate::walk::{Walked, walk};
 
 /// What a tree runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,16 +27,11 @@ impl Index {
     pub fn of(tree: &dyn Tree) -> Index {
         let sources = Sources::read(tree);
         let declared = Declarations::of(&sources);
-        let world = World::new(&sources, &declared);
-        let (references, containers) = references(&world);
-        let mut locked = BTreeMap::new();
-        for reference in &references {
-            locked.entry(reference.root.clone()).or_insert_with(|| {
-                let files = encrypted(&world, &reference.root).into_iter();
-                files.map(str::to_owned).collect::<Vec<String>>()
-            });
-        }
-        world.forget();
+        let Walked {
+            references,
+            containers,
+            encrypted,
+        } = walk(&sources, &declared);
         let mut by_name: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (at, reference) in references.iter().enumerate() {
             if let Some(name) = reference.name() {
@@ -47,7 +40,7 @@ impl Index {
         }
         Index {
             problems: sources.problems(),
-            encrypted: locked,
+            encrypted,
             by_name,
             references,
             containers,

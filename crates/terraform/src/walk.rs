@@ -4,10 +4,13 @@ use hcl_edit::Span;
 use hcl_edit::expr::Expression;
 use hcl_edit::structure::{Block, Body};
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use crate::container::Container;
-use crate::declared::{Declared, entries as json_entries};
+use crate::declared::{Declarations, Declared, entries as json_entries};
 use crate::eval::{Bound, DEPTH, Scope, World};
 use crate::lifecycle::{Step, ignored_by};
 use crate::node::{Entry, Node, Seg, is_name};
@@ -15,35 +18,111 @@ use crate::objects::{Around, Objects};
 use crate::owner;
 use crate::parts::{Part, whole};
 use crate::reference::{Reference, Said, What, is_repository, reads_like_an_image};
-use crate::settings::in_folder;
+use crate::settings::{encrypted, in_folder};
+use crate::sources::Sources;
 
 /// So many instances of one block are looked at.
 const MAX_INSTANCES: usize = 200;
 
-/// All references of a tree in the order of path and position, and the containers of blocks.
-pub(crate) fn references<'a>(world: &Rc<World<'a>>) -> (Vec<Reference>, Vec<Container>) {
-    let mut found = Vec::new();
-    let mut containers = Vec::new();
-    for root in world.roots() {
-        let settings = world.settings(&root);
+/// What a tree runs.
+#[derive(Default)]
+pub(crate) struct Walked {
+    /// In the order of path and position.
+    pub(crate) references: Vec<Reference>,
+    /// The containers of blocks.
+    pub(crate) containers: Vec<Container>,
+    /// Encrypted files that could set variables, by the folder in which Terraform is run.
+    pub(crate) encrypted: BTreeMap<String, Vec<String>>,
+}
+
+/// Walks through all folders in which Terraform is run, on as many threads as there are processors.
+pub(crate) fn walk<'a>(sources: &'a Sources, declared: &'a Declarations<'a>) -> Walked {
+    let world = World::new(sources, declared);
+    let roots = world.roots();
+    world.forget();
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    // Small portions, so that a thread with a large folder has fewer of them.
+    let size = roots.len().div_ceil(threads * 8).max(1);
+    let portions: Vec<&[String]> = roots.chunks(size).collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let world = World::new(sources, declared);
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(portion) = portions.get(at) else {
+                break;
+            };
+            done.push((at, of_roots(&world, portion)));
+        }
+        world.forget();
+        done
+    };
+    let mut done = if threads < 2 || roots.len() < 8 {
+        work()
+    } else {
+        thread::scope(|scope| {
+            let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            let joined = running.into_iter().map(|thread| match thread.join() {
+                Ok(done) => done,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            joined.flatten().collect()
+        })
+    };
+    done.sort_by_key(|(at, _)| *at);
+    let mut all = Walked::default();
+    for (_, walked) in done {
+        all.references.extend(walked.references);
+        all.containers.extend(walked.containers);
+        all.encrypted.extend(walked.encrypted);
+    }
+    all.references.sort_by(|a, b| {
+        (&a.path, a.line, &a.address, &a.root).cmp(&(&b.path, b.line, &b.address, &b.root))
+    });
+    all.references.dedup();
+    all.containers.dedup();
+    all
+}
+
+fn of_roots<'a>(world: &Rc<World<'a>>, roots: &[String]) -> Walked {
+    let mut walked = Walked::default();
+    let Walked {
+        references: found,
+        containers,
+        ..
+    } = &mut walked;
+    for root in roots {
+        let settings = world.settings(root);
         let mut variants: Vec<Option<&str>> = settings.variants().into_iter().map(Some).collect();
         if variants.is_empty() {
             variants.push(None);
         }
         for variant in variants {
-            let scope = world.of_root(&root, variant);
-            module(&scope, &mut found, &mut containers, 0);
+            let scope = world.of_root(root, variant);
+            module(&scope, found, containers, 0);
             if scope.folder().is_none() {
-                inputs(world, &root, &mut found);
+                inputs(world, root, found);
             }
         }
     }
-    found.sort_by(|a, b| {
-        (&a.path, a.line, &a.address, &a.root).cmp(&(&b.path, b.line, &b.address, &b.root))
-    });
-    found.dedup();
-    containers.dedup();
-    (found, containers)
+    for reference in &walked.references {
+        let root = &reference.root;
+        walked.encrypted.entry(root.clone()).or_insert_with(|| {
+            let files = encrypted(world, root).into_iter();
+            files.map(str::to_owned).collect()
+        });
+    }
+    walked
+}
+
+/// Whether a value is a plain one in which no document can be: most values of a tree are.
+fn holds_nothing(value: &Expression) -> bool {
+    match value {
+        Expression::Null(_) | Expression::Bool(_) | Expression::Number(_) => true,
+        Expression::String(text) => !text.contains([':', '{', '\n']),
+        _ => false,
+    }
 }
 
 /// The images among the inputs for a module that is not in this tree.
@@ -413,8 +492,13 @@ impl<'a> Walk<'a, '_> {
     ) {
         for attribute in body.attributes() {
             let name = attribute.key.as_str();
+            let image = crate::objects::names_an_image(name) || self.is_docker_name(name);
+            let followed = crate::objects::follows(name);
+            if !image && !followed && holds_nothing(&attribute.value) {
+                continue;
+            }
             let at = here.attribute(name);
-            if crate::objects::names_an_image(name) || self.is_docker_name(name) {
+            if image {
                 for (value, branch) in branches(scope, &attribute.value) {
                     let node = scope.node(value, format!("{}{branch}", at.address));
                     self.image(name, &node, container, &at);
@@ -423,7 +507,6 @@ impl<'a> Walk<'a, '_> {
             let node = scope.node(&attribute.value, at.address.clone());
             let mut around = self.around(&at, container);
             around.scope = scope.clone();
-            let followed = crate::objects::follows(name);
             self.objects().value(&node, &around, followed);
         }
         // The source of an application of Argo CD, and its like.
@@ -460,12 +543,10 @@ impl<'a> Walk<'a, '_> {
 
     /// `docker_image` calls its image a name.
     fn is_docker_name(&self, attribute: &str) -> bool {
-        let looked_up = self.owner.block.has_ident("data");
-        let built = self.owner.body().has_blocks("build");
         attribute == "name"
             && match self.owner.label(0) {
-                "docker_image" => !built,
-                "docker_registry_image" => looked_up,
+                "docker_image" => !self.owner.body().has_blocks("build"),
+                "docker_registry_image" => self.owner.block.has_ident("data"),
                 _ => false,
             }
     }
