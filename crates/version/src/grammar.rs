@@ -81,6 +81,11 @@ pub(crate) fn classify(text: &str) -> Kind {
         if let Some(lead) = token.find(|c: char| c.is_ascii_digit())
             && !ARCHITECTURES.contains(&token)
             && !is_product_name(token, lead)
+            && !is_variant(
+                token,
+                lead,
+                text.get(at + token.len()..).unwrap_or_default(),
+            )
         {
             return text
                 .split_at_checked(at + lead)
@@ -221,6 +226,18 @@ fn is_product_name(token: &str, lead: usize) -> bool {
         && !token.starts_with(['v', 'V'])
         && !token.contains('.')
         && token.ends_with(|c: char| c.is_ascii_alphabetic())
+}
+
+/// `pg16` of `pg16-v0.3.0`: a word with a number, and the version comes after it.
+fn is_variant(token: &str, lead: usize, after: &str) -> bool {
+    let is_version = |next: &str| {
+        let bare = next.strip_prefix(['v', 'V']).unwrap_or(next);
+        bare.contains('.') && dotted(bare).is_some_and(|(parts, _)| parts.len() > 1)
+    };
+    lead > 0
+        && !token.starts_with(['v', 'V'])
+        && !token.contains('.')
+        && after.split(['-', '_']).any(is_version)
 }
 
 fn dotted(text: &str) -> Option<(Vec<u64>, &str)> {

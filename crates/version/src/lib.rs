@@ -11,10 +11,14 @@ mod grammar;
 mod image;
 mod name;
 mod order;
+mod release;
 mod tag;
 
 pub use app::{compare_apps, says_app};
 pub use image::{ImageRef, ParseError};
 pub use name::{matches_pattern, normalise, short_forms};
-pub use order::{Jump, Refusal, between, compare, releases_between, same_version, upgrade};
+pub use order::{
+    Jump, Refusal, between, compare, notes_between, releases_between, same_version, upgrade,
+};
+pub use release::{ReleaseName, package_for};
 pub use tag::{Shape, Style, Tag};

@@ -169,15 +169,22 @@ pub fn releases_between(
     to: &Tag,
     releases: impl Iterator<Item = String>,
 ) -> Vec<String> {
+    let early = |text: &String| Tag::parse(text).is_prerelease();
+    let old = from.is_prerelease();
+    notes_between(from, to, releases.filter(|text| old || !early(text)))
+}
+
+/// As [`releases_between`], with the prereleases on the way: a changelog often says in their parts
+/// what the release brings.
+pub fn notes_between(from: &Tag, to: &Tag, versions: impl Iterator<Item = String>) -> Vec<String> {
     let (Kind::Numeric(old), Kind::Numeric(new)) = (&from.kind, &to.kind) else {
         return Vec::new();
     };
-    let mut found: Vec<(Numeric, String)> = releases
+    let mut found: Vec<(Numeric, String)> = versions
         .filter_map(|text| match Tag::parse(&text).kind {
             Kind::Numeric(release) => Some((release, text)),
             Kind::Floating | Kind::Commit | Kind::Digest => None,
         })
-        .filter(|(release, _)| old.is_prerelease() || !release.is_prerelease())
         .filter(|(release, _)| source_order(release, old) == Ordering::Greater)
         .filter(|(release, _)| source_order(release, new) != Ordering::Greater)
         .collect();

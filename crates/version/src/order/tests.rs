@@ -244,3 +244,38 @@ proptest! {
         }
     }
 }
+
+/// Every row of `table.txt`; the way back of an upgrade is none.
+#[test]
+fn the_table_of_real_pairs_holds() {
+    let rows = include_str!("table.txt").lines();
+    let rows: Vec<&str> = rows
+        .filter(|row| !row.is_empty() && !row.starts_with('#'))
+        .collect();
+    assert!(rows.len() >= 200, "{}", rows.len());
+    let mut wrong = Vec::new();
+    for row in rows {
+        let mut words = row.split(' ');
+        let (Some(from), Some(to), Some(expected), None) =
+            (words.next(), words.next(), words.next(), words.next())
+        else {
+            unreachable!("{row}")
+        };
+        let found = match check(from, to) {
+            Ok(Jump::Patch) => "patch",
+            Ok(Jump::Minor) => "minor",
+            Ok(Jump::Major) => "major",
+            Err(Refusal::SameTag { .. }) => "same",
+            Err(Refusal::Floating { .. }) => "floating",
+            Err(Refusal::Unordered { .. }) => "unordered",
+            Err(Refusal::OtherStyle { .. }) => "style",
+            Err(Refusal::Prerelease { .. }) => "early",
+            Err(Refusal::NotNewer { .. }) => "older",
+        };
+        let back = check(from, to).is_ok() && check(to, from).is_ok();
+        if found != expected || back {
+            wrong.push(format!("{row}: {found}"));
+        }
+    }
+    assert_eq!(wrong, [""; 0]);
+}

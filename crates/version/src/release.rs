@@ -1,0 +1,160 @@
+//! Releases as projects name them: `v1.2.3`, `app@1.2.3`, `app-v1.2.3`, `release/1.2`.
+
+use crate::tag::{Style, Tag};
+
+/// The version that a release's name holds, and whose release it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseName {
+    /// The version with its `v`, if it wears one.
+    pub version: String,
+    /// The part of a monorepo that it belongs to, in small letters; none for the whole.
+    pub package: Option<String>,
+}
+
+/// Folders and words in front of a version that name no package.
+const NO_PACKAGES: [&str; 12] = [
+    "", "v", "version", "versions", "ver", "release", "releases", "rel", "tag", "tags", "stable",
+    "final",
+];
+
+impl ReleaseName {
+    /// Reads a name; none if no version ends it.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<ReleaseName> {
+        if name.len() > 128 {
+            return None;
+        }
+        // `app@1.2.3`, `@scope/app@1.2.3`, `release/1.2`, `refs/tags/v1`
+        let (before, rest) = match name.rsplit_once('@') {
+            Some((package, rest)) => (package, rest),
+            None => name.rsplit_once('/').unwrap_or(("", name)),
+        };
+        let digit = rest.find(|c: char| c.is_ascii_digit())?;
+        let (front, _) = rest.split_at_checked(digit)?;
+        // `app-v1.2.3`, `v1.2.3`, `version-1.2`
+        let bare = front.strip_suffix(['v', 'V']).unwrap_or(front);
+        let version = rest.get(bare.len()..)?;
+        let word = bare.trim_end_matches(['-', '_', '.', ' ']);
+        let joined = word.is_empty() || word.len() < bare.len();
+        let package = if word.is_empty() { before } else { word };
+        let numbers = version.strip_prefix(['v', 'V']).unwrap_or(version);
+        let clean = |c: char| c.is_ascii_alphanumeric() || ".-_+".contains(c);
+        let numeric = matches!(Tag::parse(version).style(), Style::Numeric { .. });
+        // `1.x` names a line, `2nd` and `3d` nothing.
+        let mut parts = numbers.split('.');
+        let line = parts.any(|part| ["x", "X", "*"].contains(&part));
+        let word_like =
+            !numbers.contains('.') && numbers.ends_with(|c: char| c.is_ascii_alphabetic());
+        let holds = joined && numeric && !line && !word_like && numbers.chars().all(clean);
+        holds.then(|| ReleaseName {
+            version: version.to_owned(),
+            package: package_of(package),
+        })
+    }
+
+    /// Whether it says the version of this image tag, but for what only the image has.
+    #[must_use]
+    pub fn says(&self, tag: &str) -> bool {
+        crate::says_app(tag, &self.version)
+    }
+}
+
+fn package_of(text: &str) -> Option<String> {
+    let name = text.trim_start_matches('@').to_lowercase();
+    let last = name.rsplit('/').next().unwrap_or_default();
+    (!NO_PACKAGES.contains(&last)).then_some(name)
+}
+
+/// The package whose releases an image's versions are, among all releases of a repository: the
+/// whole if that has the wanted version, else the one that the image is named after, else the only
+/// one that has it.
+#[must_use]
+pub fn package_for(image: &str, to: &str, releases: &[ReleaseName]) -> Option<String> {
+    let having: Vec<&Option<String>> = {
+        let mut having: Vec<_> = releases
+            .iter()
+            .filter(|release| release.says(to))
+            .map(|release| &release.package)
+            .collect();
+        having.sort();
+        having.dedup();
+        having
+    };
+    if having.contains(&&None) {
+        return None;
+    }
+    let name = image.rsplit('/').next().unwrap_or(image);
+    let of_image = |package: &&&Option<String>| {
+        package.as_ref().is_some_and(|package| {
+            let last = package.rsplit('/').next().unwrap_or(package);
+            name == last || name.split(['-', '_', '.']).any(|word| word == last)
+        })
+    };
+    let named = having.iter().find(of_image);
+    let only = having.first().filter(|_| having.len() == 1);
+    named.or(only).and_then(|package| (*package).clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_has_a_version_and_perhaps_a_package() {
+        for (name, version, package) in [
+            ("1.2.3", "1.2.3", None),
+            ("v1.2.3", "v1.2.3", None),
+            ("V2.0", "V2.0", None),
+            ("version/2026.2.3", "2026.2.3", None),
+            ("release/1.2", "1.2", None),
+            ("release-1.2.3", "1.2.3", None),
+            ("releases/v1.2.3", "v1.2.3", None),
+            ("refs/tags/v1.2.3", "v1.2.3", None),
+            ("rel_1.2", "1.2", None),
+            ("app-v1.2.3", "v1.2.3", Some("app")),
+            ("app-1.2.3", "1.2.3", Some("app")),
+            ("app@1.2.3", "1.2.3", Some("app")),
+            ("App@v1.2.3", "v1.2.3", Some("app")),
+            ("@scope/app@1.2.3", "1.2.3", Some("scope/app")),
+            ("charts/app/1.2.3", "1.2.3", Some("charts/app")),
+            ("web-client-2.0.0-rc.1", "2.0.0-rc.1", Some("web-client")),
+            ("4.6.3-r1", "4.6.3-r1", None),
+            ("1.2.0rc1", "1.2.0rc1", None),
+            ("2026.05.14", "2026.05.14", None),
+            ("v12", "v12", None),
+        ] {
+            let expected = ReleaseName {
+                version: version.to_owned(),
+                package: package.map(str::to_owned),
+            };
+            assert_eq!(ReleaseName::parse(name), Some(expected), "{name}");
+        }
+        for name in [
+            "", "latest", "nightly", "1.x", "2nd", "app", "k8s", "file3", "v", "1.2,3",
+        ] {
+            assert_eq!(ReleaseName::parse(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_images_package_is_the_whole_or_its_namesake_or_the_only_one() {
+        let check = |image: &str, to: &str, releases: &[&str], expected: Option<&str>| {
+            let names: Vec<ReleaseName> = releases
+                .iter()
+                .filter_map(|name| ReleaseName::parse(name))
+                .collect();
+            assert_eq!(
+                package_for(image, to, &names).as_deref(),
+                expected,
+                "{image} {to}"
+            );
+        };
+        let mixed = ["v1.2.0", "web@1.2.0", "server@1.2.0", "server@1.3.0"];
+        check("ghcr.io/acme/thing", "1.2.0", &mixed, None);
+        check("ghcr.io/acme/thing", "1.3.0", &mixed, Some("server"));
+        let parts = ["web@1.2.0", "server@1.2.0"];
+        check("ghcr.io/acme/thing-server", "1.2.0", &parts, Some("server"));
+        check("ghcr.io/acme/thing", "1.2.0", &parts, None);
+        check("ghcr.io/acme/thing", "9.9.9", &parts, None);
+    }
+}
