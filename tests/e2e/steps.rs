@@ -1,7 +1,8 @@
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use bowline_tests::{LIMIT, in_lab};
+use testkit::kubernetes::Behaviour;
 use testkit::lab::{Options, View, told};
 use wire::v1::ControlRequest;
 
@@ -109,6 +110,60 @@ async fn settings_go_with_the_step_they_are_due_with_and_are_undone_with_it() {
             .await?;
         lab.said(&["linkwarden", "rolled back", "v2.9.1"], LIMIT)
             .await?;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_rolled_back_is_tried_again_with_the_setting_that_it_lacked() {
+    in_lab(Options::default(), async |lab| {
+        const FILE: &str = "stacks/dawarich/main.tf";
+        let crashing = "freikin/dawarich:1.0.0";
+        lab.cluster.image_behaviour(crashing, Behaviour::CrashLoop);
+        let id = lab.upgrade("freikin/dawarich", "1.0.0").await?;
+        lab.ended(&id, "RolledBack", LIMIT * 2).await?;
+        assert_eq!(lab.live("dawarich").as_deref(), Some("0.37.2"));
+        let before = lab.commits().len();
+
+        // A person has read why, and writes down what goes with the version from now on.
+        let config = lab.folder().join("bowline.toml");
+        let section = "[services.dawarich]\n";
+        let text = std::fs::read_to_string(&config)?;
+        ensure!(text.contains(section), "{text}");
+        let change = "changes = [{ to = '1.0.0', set_env = { SELF_HOSTED = 'true' } }]\n";
+        std::fs::write(
+            &config,
+            text.replace(section, &format!("{section}{change}")),
+        )?;
+        lab.kill9("analyzer")?;
+        lab.spawn("analyzer")?;
+        lab.cluster.image_behaviour(crashing, Behaviour::Healthy);
+
+        let retried = lab.bowline_json(&["retry", &id]).await?;
+        let again = retried["upgrade"]["id"].as_str().context("an attempt")?;
+        ensure!(again != id, "{retried}");
+        lab.ended(again, "Succeeded", LIMIT * 2).await?;
+        assert_eq!(lab.live("dawarich").as_deref(), Some("1.0.0"));
+        let commits = lab.commits();
+        let [commit] = commits.get(before..).unwrap_or_default() else {
+            bail!("{commits:#?}")
+        };
+        let (paths, lines) = lab.changes(&commit.sha)?;
+        assert_eq!(paths, [FILE]);
+        let added = |text: &str| lines.iter().filter(|line| line.contains(text)).count();
+        assert_eq!(
+            added("+            name  = \"SELF_HOSTED\""),
+            2,
+            "{lines:#?}"
+        );
+        assert_eq!(added("\"1.0.0\""), 1, "{lines:#?}");
+        assert!(
+            commit.message.contains("sets SELF_HOSTED"),
+            "{}",
+            commit.message
+        );
+        lab.read_all();
         Ok(())
     })
     .await;
