@@ -176,6 +176,69 @@ pub(crate) struct Plan {
     pub(crate) refused: Option<String>,
 }
 
+/// `notes`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Notes {
+    /// The image without tag.
+    pub(crate) image: String,
+    /// The tag that runs.
+    pub(crate) from: String,
+    /// The wanted one.
+    pub(crate) to: String,
+    /// Where was looked, and what was there.
+    pub(crate) tried: Vec<String>,
+    /// The source repository; empty if none was found.
+    pub(crate) source: String,
+    /// The notes on the way, oldest first.
+    pub(crate) notes: Vec<Note>,
+    /// The rule that decides.
+    pub(crate) rule: &'static str,
+    /// The level by that rule.
+    pub(crate) level: String,
+    /// The level by the plain rule.
+    pub(crate) plain: String,
+    /// The level by the weighed rule.
+    pub(crate) weighed: String,
+    /// Why, and what was taken for harmless.
+    pub(crate) reasons: Vec<String>,
+    /// The listed words.
+    pub(crate) findings: Vec<Finding>,
+    /// The lines that announce something.
+    pub(crate) announced: Vec<Announced>,
+    /// The advisories that are named.
+    pub(crate) security: Vec<String>,
+    /// The versions to go through.
+    pub(crate) steps: Vec<String>,
+    /// Releases of which there is no image.
+    pub(crate) missing: Vec<String>,
+}
+
+/// The notes of one release.
+#[derive(Debug, Serialize)]
+pub(crate) struct Note {
+    /// The release.
+    pub(crate) version: String,
+    /// Its title.
+    pub(crate) title: Option<String>,
+    /// Where they are.
+    pub(crate) url: String,
+}
+
+/// A line that announces something.
+#[derive(Debug, Serialize)]
+pub(crate) struct Announced {
+    /// The release.
+    pub(crate) version: String,
+    /// What it announces.
+    pub(crate) kind: &'static str,
+    /// The line.
+    pub(crate) quote: String,
+    /// Where it is.
+    pub(crate) url: String,
+    /// Why it is taken for harmless, if it is.
+    pub(crate) lowered: Option<&'static str>,
+}
+
 /// The app versions that come with a chart's versions.
 #[derive(Debug, Serialize)]
 pub(crate) struct Apps {
@@ -539,6 +602,34 @@ mod tests {
                 }],
                 coverage: std::collections::BTreeMap::new(),
                 problems: Vec::new(),
+            }),
+            serde_json::to_value(Notes {
+                image: String::new(),
+                from: String::new(),
+                to: String::new(),
+                tried: Vec::new(),
+                source: String::new(),
+                notes: vec![Note {
+                    version: String::new(),
+                    title: None,
+                    url: String::new(),
+                }],
+                rule: "",
+                level: String::new(),
+                plain: String::new(),
+                weighed: String::new(),
+                reasons: Vec::new(),
+                findings: Vec::new(),
+                announced: vec![Announced {
+                    version: String::new(),
+                    kind: "",
+                    quote: String::new(),
+                    url: String::new(),
+                    lowered: None,
+                }],
+                security: Vec::new(),
+                steps: Vec::new(),
+                missing: Vec::new(),
             }),
             serde_json::to_value(Plan {
                 service: String::new(),

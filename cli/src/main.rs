@@ -9,6 +9,7 @@ mod json;
 mod limits;
 mod list;
 mod nats_keys;
+mod notes;
 mod output;
 mod pause;
 mod phase;
@@ -51,6 +52,8 @@ enum Command {
     /// Shows what an upgrade would change in a checkout; changes nothing, asks no Bowline.
     #[command(after_help = EXIT_CODES)]
     Plan(plan::Args),
+    /// Shows what the release notes between two versions say, and how risky that is by both rules.
+    Notes(notes::Args),
     /// Shows every image and chart of a checkout, and what an upgrade of each would do.
     Scan(scan::Args),
     /// Runs everything: the four services, and a nats-server of their own unless one is named.
@@ -118,6 +121,7 @@ async fn run(cli: Cli) -> Outcome {
     let server = &cli.server;
     match cli.command {
         Command::Plan(args) => Box::pin(plan::run(args, out)).await,
+        Command::Notes(args) => Box::pin(notes::run(args, out)).await,
         Command::Scan(args) => scan::run(&args, out),
         Command::Up(args) => Ok(up::run(args).await?),
         Command::Config(command) => config::run(command, out),

@@ -17,6 +17,7 @@ use terraform::{DirTree, Options, Refound, Site, SiteKey, Wanted};
 
 use crate::failure::{Failure, Outcome};
 use crate::output::{Format, Out, note, paragraph, write};
+pub(crate) use crate::plan::find::Outside;
 use crate::plan::find::{Found, Looker};
 use crate::{asked, json};
 
@@ -314,6 +315,8 @@ fn judge(
     let service = rules.service(&found.service);
     let mut assessment =
         planning::assess(rules, &service, &found.from, to, way.unwrap_or(&nothing));
+    let settings = planning::own_settings(found, way.unwrap_or(&nothing));
+    assessment.reasons.extend(settings);
     if let Err(why) = way {
         // A jump or a service that is risky by itself stays so; all else takes the notes.
         if assessment.level == risk::Level::Unknown {
@@ -324,7 +327,8 @@ fn judge(
     let steps = match way {
         Err(_) if assessment.level == risk::Level::Caution => None,
         _ => Some(planning::steps(
-            assessment.level,
+            rules,
+            &assessment,
             way.unwrap_or(&nothing),
             to,
         )),

@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use testkit::charts::Charts;
 use testkit::github::GitHub;
+use testkit::registry::Registry;
 
 const SAMPLE: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -377,7 +378,12 @@ fn release_notes_give_risk_findings_and_steps() {
     for (tag, body) in notes {
         github.add_release("shlinkio/shlink", tag, body);
     }
-    let config = configured(&checkout, &github, "");
+    let registry = Registry::start().unwrap();
+    for tag in ["5.0.0", "5.0.1", "5.0.2"] {
+        registry.push_image("shlinkio/shlink", tag);
+    }
+    let known = format!("[registries.'docker.io']\nurl = '{}'\n", registry.address());
+    let config = configured(&checkout, &github, &known);
     let arguments = ["shlinkio/shlink", "5.0.2", "--config", config.as_str()];
     let said = checkout.plan_with(&arguments, Some(github.token()));
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
@@ -385,9 +391,10 @@ fn release_notes_give_risk_findings_and_steps() {
 risk: CAUTION
   the major version changes
   the notes of v5.0.0 say \"removed\"
+  no image was published for 4.9.9, so these are no steps
   v5.0.0 `removed`: The endpoint was **removed**, see the guide.
 
-steps: 4.9.9, 5.0.0, 5.0.1, 5.0.2
+steps: 5.0.0, 5.0.1, 5.0.2
 
 --- a/stacks/url/main.tf
 ";

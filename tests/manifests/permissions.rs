@@ -141,7 +141,7 @@ async fn a_service_appends_its_own_facts_and_no_others() -> anyhow::Result<()> {
 
 /// Records as the code names them, and who writes them. A key ends with the writer's name here, so
 /// that nobody meets another's record.
-fn records(name: &str) -> [(Bucket, String, &'static [&'static str]); 8] {
+fn records(name: &str) -> [(Bucket, String, &'static [&'static str]); 9] {
     let text = |text: &str| text.to_owned();
     let slot = Claim::Slot {
         repository: text("acme/infra"),
@@ -173,6 +173,11 @@ fn records(name: &str) -> [(Bucket, String, &'static [&'static str]); 8] {
         (Bucket::Windows, job::key(&["acme/infra", name]), by_ingest),
         (Bucket::Controls, format!("pause/service/{name}"), by_ingest),
         (Bucket::Cache, format!("told/{name}"), by_ingest),
+        (
+            Bucket::Cache,
+            format!("forge.{name}"),
+            &["ingest", "analyzer"],
+        ),
     ]
 }
 

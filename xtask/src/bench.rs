@@ -19,6 +19,8 @@ pub(crate) enum Bench {
     Pipeline,
     /// Reading a large tree of Terraform files beside parsing them alone, a plan on it, memory.
     Terraform,
+    /// Finding a version's notes in a large changelog, and putting many tags in order.
+    Notes,
 }
 
 /// Built together, so that what they share is built once.
@@ -46,7 +48,8 @@ const PROGRAMS: [&str; 2] = ["log", "processes"];
 pub(crate) fn run(root: &Path, bench: Bench) -> Result<()> {
     match bench {
         Bench::Pipeline => pipeline(root),
-        Bench::Terraform => terraform(root),
+        Bench::Terraform => example(root, "terraform", "speed"),
+        Bench::Notes => example(root, "risk", "notes"),
     }
 }
 
@@ -62,8 +65,8 @@ fn pipeline(root: &Path) -> Result<()> {
     Ok(())
 }
 
-fn terraform(root: &Path) -> Result<()> {
-    let arguments = ["--release", "--package", "terraform", "--example", "speed"];
+fn example(root: &Path, package: &str, name: &str) -> Result<()> {
+    let arguments = ["--release", "--package", package, "--example", name];
     shell::stream(shell::cargo(root).arg("build").args(arguments))?;
     println!("{}\n", machine());
     shell::stream(shell::cargo(root).args(["run", "--quiet"]).args(arguments))

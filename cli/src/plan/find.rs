@@ -1,10 +1,12 @@
 //! Where an upgrade would be written, and the way there; charts are asked of their repositories.
 
 use analyzer::chart::Asked;
-use analyzer::notes::{self, Way};
+use std::sync::Arc;
+
+use analyzer::notes::{self, Sources, Way};
 use analyzer::release::{self, Known, Moves, Search};
 use analyzer::sites::{Mentions, Sites};
-use analyzer::{GitHub, Helm, PortError, Rules, planning};
+use analyzer::{Cache, Forges, Helm, Own, PortError, Registered, Rules, planning, steps};
 use job::SkipReason;
 use runtime::Settings;
 use terraform::{DirTree, Options, Wanted};
@@ -54,7 +56,7 @@ impl Looker<'_> {
                 let way = self.unless_pointless(&sites, &wanted, &Way::default())?;
                 let way = match way {
                     Some(way) => way,
-                    None => self.notes_of(repository, &sites.from, tag).await,
+                    None => self.notes_of(repository, &sites, tag).await,
                 };
                 Ok(Found { sites, wanted, way })
             }
@@ -107,7 +109,7 @@ impl Looker<'_> {
         chart: Known,
         asked: Asked<'_>,
     ) -> Result<Result<Result<Moves, SkipReason>, PortError>, Failure> {
-        let helm = Helm::new(self.settings.helm.timeout)?;
+        let helm = Helm::new(self.settings)?;
         let search = Search {
             rules: self.rules,
             options: self.options,
@@ -126,8 +128,8 @@ impl Looker<'_> {
             Some(way) => way,
             None => {
                 let read = async {
-                    let github = self.github()?;
-                    anyhow::Ok(moves.way(self.rules, &github).await?)
+                    let outside = Outside::new(self.settings)?;
+                    anyhow::Ok(moves.way(self.rules, outside.sources()).await?)
                 };
                 // Without its notes the chart's way is known all the same.
                 Ok(read.await.unwrap_or_else(|error| Way {
@@ -161,21 +163,48 @@ impl Looker<'_> {
         Ok(offline.then(|| Err(OFFLINE.to_owned())))
     }
 
-    async fn notes_of(&self, image: &str, from: &str, to: &str) -> Result<Way, String> {
+    async fn notes_of(&self, image: &str, sites: &Sites, to: &str) -> Result<Way, String> {
         let read = async {
-            let github = self.github()?;
+            let outside = Outside::new(self.settings)?;
             let entry = analyzer::entry(self.rules, image);
-            anyhow::Ok(notes::way(&github, image, entry.as_ref(), from, to).await?)
+            let sources = outside.sources();
+            let mut way = notes::way(sources, image, entry.as_ref(), &sites.from, to).await?;
+            let images = &outside.images;
+            let looked = steps::look_up(images, self.rules, image, sites, to, &mut way).await;
+            let why = match looked {
+                Ok(Ok(())) => None,
+                Ok(Err(reason)) => Some(in_words(reason)),
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(why) = why {
+                way.without = Some(format!("which tags in between exist is not known: {why}"));
+            }
+            anyhow::Ok(way)
         };
         read.await.map_err(|error| not_read(&error))
     }
+}
 
-    fn github(&self) -> anyhow::Result<GitHub> {
-        GitHub::new(
-            &self.settings.github.url,
-            self.settings.secrets().github_token()?,
-            self.settings.github.timeout,
-        )
+/// Git hosts and registries.
+pub(crate) struct Outside {
+    forges: Forges,
+    images: Registered,
+}
+
+impl Outside {
+    pub(crate) fn new(settings: &Settings) -> anyhow::Result<Outside> {
+        let cache: Arc<dyn Cache> = Arc::new(Own::default());
+        Ok(Outside {
+            forges: Forges::new(settings, &cache)?,
+            images: Registered::new(settings)?,
+        })
+    }
+
+    pub(crate) fn sources(&self) -> Sources<'_> {
+        Sources {
+            releases: &self.forges,
+            images: Some(&self.images),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use version::Jump;
 
 use crate::scan::{self, Finding};
+use crate::weigh::{Announced, weigh};
 
 /// The notes of one release.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,15 +41,33 @@ impl fmt::Display for Level {
     }
 }
 
+/// How release notes are judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rule {
+    /// Any listed word, anywhere in the notes.
+    #[default]
+    Plain,
+    /// What a line speaks about counts as well, see [`crate::weigh()`].
+    Weighed,
+}
+
 /// A level with its reasons and its evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assessment {
-    /// How much care is needed.
+    /// How much care is needed, by the rule that was asked for.
     pub level: Level,
+    /// The rule that was asked for.
+    pub rule: Rule,
+    /// The level by the plain rule.
+    pub plain: Level,
+    /// The level by the weighed rule.
+    pub weighed: Level,
     /// Why, in words for people; never empty.
     pub reasons: Vec<String>,
-    /// Where the notes announce breakage, in the order of the notes.
+    /// Where the notes say a listed word, in the order of the notes.
     pub findings: Vec<Finding>,
+    /// The lines that announce something, with their weight, in the order of the notes.
+    pub announced: Vec<Announced>,
     /// The advisories that the notes name, in the order of the notes, each once.
     pub security: Vec<String>,
 }
@@ -64,6 +83,8 @@ pub struct Input<'a> {
     pub notes: Option<&'a [Note]>,
     /// The words that announce breakage.
     pub words: &'a [String],
+    /// Which rule decides.
+    pub rule: Rule,
 }
 
 /// The words that announce breakage, unless the configuration names others.
@@ -91,6 +112,7 @@ pub fn default_words() -> Vec<String> {
 pub fn assess(input: &Input<'_>) -> Assessment {
     let notes = input.notes.unwrap_or_default();
     let findings = scan::findings(notes, input.words);
+    let announced = weigh(notes);
     let mut reasons = Vec::new();
     if input.jump == Some(Jump::Major) {
         reasons.push("the major version changes".to_owned());
@@ -98,66 +120,143 @@ pub fn assess(input: &Input<'_>) -> Assessment {
     if input.always_step {
         reasons.push("this service is always taken through every version".to_owned());
     }
-    reasons.extend(word_reasons(&findings));
-    let level = if !reasons.is_empty() {
-        Level::Caution
-    } else if !notes.iter().any(says_something) {
-        reasons.push(match notes.len() {
-            0 => "no release notes exist for the versions in between".to_owned(),
-            1 => "the release in between has empty notes".to_owned(),
-            count => format!("the {count} releases in between have empty notes"),
-        });
-        Level::Unknown
-    } else {
-        let jump = input
-            .jump
-            .map(|jump| format!("{jump} update; "))
-            .unwrap_or_default();
-        let releases = match notes.len() {
-            1 => "1 release".to_owned(),
-            count => format!("{count} releases"),
-        };
-        reasons.push(format!(
-            "{jump}the notes of {releases} announce no breakage"
-        ));
-        Level::Safe
+    let careful = !reasons.is_empty();
+    let silent = !notes.iter().any(says_something);
+    let level = |found: bool| match () {
+        () if careful || found => Level::Caution,
+        () if silent => Level::Unknown,
+        () => Level::Safe,
     };
+    let counting = announced.iter().filter(|line| line.lowered.is_none());
+    let plain = level(!findings.is_empty());
+    let weighed = level(counting.clone().next().is_some());
+    let decided = match input.rule {
+        Rule::Plain => {
+            let said = findings
+                .iter()
+                .map(|one| (one.word.as_str(), one.version.as_str()));
+            let said = by_word(said).into_iter();
+            reasons.extend(said.map(|(word, versions)| {
+                format!("the notes of {} say \"{word}\"", listed(&versions))
+            }));
+            plain
+        }
+        Rule::Weighed => {
+            let said = counting.map(|line| (line.kind.as_str(), line.version.as_str()));
+            let said = by_word(said).into_iter();
+            reasons.extend(said.map(|(kind, versions)| {
+                format!("the notes of {} announce: {kind}", listed(&versions))
+            }));
+            reasons.extend(lowerings(&findings, &announced));
+            weighed
+        }
+    };
+    match decided {
+        Level::Caution => {}
+        Level::Unknown => reasons.insert(0, nothing_said(notes.len())),
+        Level::Safe => reasons.insert(0, quiet(input.jump, notes.len())),
+    }
     Assessment {
-        level,
+        level: decided,
+        rule: input.rule,
+        plain,
+        weighed,
         reasons,
         findings,
+        announced,
         security: scan::advisories(notes),
     }
 }
 
-/// One reason a word, with the versions that say it.
-fn word_reasons(findings: &[Finding]) -> Vec<String> {
-    let mut by_word: Vec<(&str, Vec<&str>)> = Vec::new();
+fn nothing_said(count: usize) -> String {
+    match count {
+        0 => "no release notes exist for the versions in between".to_owned(),
+        1 => "the release in between has empty notes".to_owned(),
+        count => format!("the {count} releases in between have empty notes"),
+    }
+}
+
+fn quiet(jump: Option<Jump>, count: usize) -> String {
+    let jump = jump
+        .map(|jump| format!("{jump} update; "))
+        .unwrap_or_default();
+    let releases = match count {
+        1 => "1 release".to_owned(),
+        count => format!("{count} releases"),
+    };
+    format!("{jump}the notes of {releases} announce no breakage")
+}
+
+/// So many lowerings are told one by one.
+const MAX_LOWERINGS: usize = 5;
+
+/// The lines with a listed word that the weighed rule takes for harmless, each with the reason.
+fn lowerings(findings: &[Finding], announced: &[Announced]) -> Vec<String> {
+    let mut told = Vec::new();
+    let mut seen: Vec<(&str, &str)> = Vec::new();
     for finding in findings {
-        let index = by_word.iter().position(|(word, _)| *word == finding.word);
-        let index = index.unwrap_or_else(|| {
-            by_word.push((&finding.word, Vec::new()));
-            by_word.len() - 1
+        let quote = finding.quote.trim();
+        let key = (finding.version.as_str(), quote);
+        if seen.contains(&key) {
+            continue;
+        }
+        seen.push(key);
+        let mut lines = announced.iter().filter(|line| {
+            line.version == finding.version
+                && (line.quote.contains(quote) || quote.contains(line.quote.trim_end_matches('…')))
         });
-        if let Some((_, versions)) = by_word.get_mut(index)
-            && !versions.contains(&finding.version.as_str())
-        {
-            versions.push(&finding.version);
+        let why = match lines.next() {
+            Some(line) => match line.lowered {
+                Some(why) => why,
+                None => continue,
+            },
+            None => "it announces nothing that those who run the service have to know",
+        };
+        let short: String = quote.chars().take(80).collect();
+        told.push(format!(
+            "taken for harmless, because {why}: {} {short:?}",
+            finding.version
+        ));
+    }
+    if let Some(more) = told
+        .len()
+        .checked_sub(MAX_LOWERINGS)
+        .filter(|more| *more > 0)
+    {
+        told.truncate(MAX_LOWERINGS);
+        told.push(format!(
+            "and {more} more lines with listed words are taken for harmless"
+        ));
+    }
+    told
+}
+
+/// Up to three versions, and how many more.
+fn listed(versions: &[&str]) -> String {
+    let shown = versions
+        .iter()
+        .take(3)
+        .copied()
+        .collect::<Vec<_>>()
+        .join(", ");
+    match versions.len().saturating_sub(3) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// Each word once, with the versions that say it.
+fn by_word<'a>(said: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<(&'a str, Vec<&'a str>)> {
+    let mut words: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (word, version) in said {
+        let known = words.iter_mut().find(|(known, _)| *known == word);
+        match known {
+            Some((_, versions)) if versions.contains(&version) => {}
+            Some((_, versions)) => versions.push(version),
+            None => words.push((word, vec![version])),
         }
     }
-    let told = by_word.into_iter().map(|(word, versions)| {
-        let shown = versions
-            .iter()
-            .take(3)
-            .copied()
-            .collect::<Vec<_>>()
-            .join(", ");
-        match versions.len().saturating_sub(3) {
-            0 => format!("the notes of {shown} say \"{word}\""),
-            more => format!("the notes of {shown} and {more} more say \"{word}\""),
-        }
-    });
-    told.collect()
+    words
 }
 
 /// An empty body under a title that only repeats the version is no changelog.
@@ -186,6 +285,7 @@ mod tests {
             always_step,
             notes,
             words: &default_words(),
+            rule: Rule::Plain,
         })
     }
 

@@ -10,9 +10,15 @@
 mod assess;
 mod defuse;
 mod scan;
+mod sections;
+mod settings;
 mod summary;
+mod weigh;
 
-pub use assess::{Assessment, Input, Level, Note, assess, default_words};
+pub use assess::{Assessment, Input, Level, Note, Rule, assess, default_words};
 pub use defuse::defuse;
 pub use scan::Finding;
+pub use sections::{Section, sections};
+pub use settings::{Touched, touched};
 pub use summary::summary;
+pub use weigh::{Announced, Kind, weigh};

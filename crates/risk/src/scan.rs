@@ -7,7 +7,7 @@ use regex::{Regex, RegexBuilder};
 use crate::assess::Note;
 
 /// How much of a line is quoted, in characters.
-const MAX_QUOTE: usize = 200;
+pub(crate) const MAX_QUOTE: usize = 200;
 /// How much of a long line stands before the word in its quote, in characters.
 const LEAD: usize = 80;
 /// How often one word is quoted from one release.
@@ -141,6 +141,16 @@ fn quote(head: &str, matched: &str, tail: &str) -> String {
     let line = format!("{head}{}{tail}", one_line(matched));
     if line.chars().count() <= MAX_QUOTE {
         return line;
+    }
+    line.chars().take(MAX_QUOTE - 1).chain(['…']).collect()
+}
+
+/// A line as it is quoted: bounded, on one line.
+pub(crate) fn quoted(line: &str) -> String {
+    let line = one_line(line);
+    let line = line.trim();
+    if line.chars().count() <= MAX_QUOTE {
+        return line.to_owned();
     }
     line.chars().take(MAX_QUOTE - 1).chain(['…']).collect()
 }

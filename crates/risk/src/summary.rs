@@ -1,8 +1,9 @@
 //! The changelog in short, for commit messages and announcements.
 
-use crate::assess::{Assessment, Note};
+use crate::assess::{Assessment, Note, Rule};
 use crate::defuse::{defuse, defuse_url};
 use crate::scan::one_line;
+use crate::weigh::highlight;
 
 /// How many characters of a release's title are shown.
 const MAX_TITLE: usize = 100;
@@ -24,16 +25,26 @@ pub fn summary(notes: &[Note], assessment: &Assessment, max_bytes: usize) -> Str
     if !assessment.security.is_empty() {
         text.line(&format!("Security: {}", assessment.security.join(", ")));
     }
-    let breaking = assessment.findings.iter().map(|finding| {
-        let word = one_line(&finding.word);
-        let quote = one_line(&finding.quote);
-        defuse(&format!(
-            "- {} \"{word}\": {}",
-            one_line(&finding.version),
-            quote.trim()
-        ))
-    });
-    text.section("Announced breakage:", breaking.collect(), "places");
+    let place = |version: &str, what: &str, quote: &str| {
+        let (version, what, quote) = (one_line(version), one_line(what), one_line(quote));
+        defuse(&format!("- {version} {what}: {}", quote.trim()))
+    };
+    let breaking: Vec<String> = match assessment.rule {
+        Rule::Plain => {
+            let findings = assessment.findings.iter();
+            findings
+                .map(|one| place(&one.version, &format!("\"{}\"", one.word), &one.quote))
+                .collect()
+        }
+        Rule::Weighed => {
+            let lines = assessment.announced.iter();
+            let counting = lines.filter(|line| line.lowered.is_none());
+            counting
+                .map(|one| place(&one.version, one.kind.as_str(), &one.quote))
+                .collect()
+        }
+    };
+    text.section("Announced breakage:", breaking, "places");
     text.section("Notes:", notes.iter().map(release).collect(), "releases");
     text.text
 }
@@ -41,6 +52,13 @@ pub fn summary(notes: &[Note], assessment: &Assessment, max_bytes: usize) -> Str
 fn release(note: &Note) -> String {
     let version = one_line(&note.version);
     let title = one_line(note.title.as_deref().unwrap_or_default());
+    let plain = title.trim().is_empty() || version::same_version(title.trim(), &version);
+    // A title that says nothing gives way to what the notes say first.
+    let title = if plain {
+        highlight(&note.body).unwrap_or_default()
+    } else {
+        title
+    };
     let title = title.trim();
     let told = if title.is_empty() || version::same_version(title, &version) {
         defuse(&format!("- {version}"))
@@ -119,6 +137,7 @@ mod tests {
             always_step: false,
             notes: Some(notes),
             words: &words,
+            rule: crate::Rule::Plain,
         };
         summary(notes, &assess(&input), max_bytes)
     }
@@ -142,6 +161,17 @@ mod tests {
              Notes:\n\
              - v4.7.0 https://example.org/v4.7.0\n\
              - 4.8.0: Faster, thanks bob https://example.org/4.8.0\n"
+        );
+    }
+
+    #[test]
+    fn a_title_that_says_nothing_gives_way_to_the_first_item_for_users() {
+        let body = "## What's changed\n* chore: bump things\n* Bump x from 1 to 2 by @dependabot\n\
+                    * feat: albums can be shared by @bob in https://example.org/1\n";
+        assert_eq!(
+            told(&[note("v1.1.0", Some("v1.1.0"), body)], 4096),
+            "1 release:\nNotes:\n\
+             - v1.1.0: feat: albums can be shared by bob in https://example.org/v1.1.0\n"
         );
     }
 

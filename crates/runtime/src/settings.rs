@@ -24,8 +24,12 @@ use crate::config::{self, Faults, Sources};
 
 pub use embedded::Embedded;
 pub use kuma::Kuma;
-pub use outside::{Ci, GitHub, Helm, Kubernetes, Nats, Repository, Slack, Turn};
-pub use pipeline::{Backup, Bus, Executor, Ingest, Rate, Risk, Status, Verify};
+pub use outside::{
+    Ci, Forge, ForgeKind, GitHub, Helm, Kubernetes, Nats, Registry, Repository, Slack, Turn,
+};
+pub use pipeline::{
+    Backup, Bus, Executor, Granularity, Ingest, Rate, Risk, RiskRule, Status, Verify,
+};
 pub use secrets::Secrets;
 pub use services::{BackupTarget, Change, Engine, Service};
 pub use telemetry::{OtlpProtocol, Telemetry};
@@ -58,12 +62,17 @@ pub struct Settings {
     pub risk: Risk,
     /// Where release notes come from.
     pub github: GitHub,
+    /// Other git hosts with release notes, by name; `gitlab.com`, `codeberg.org` and `gitea.com` are
+    /// known.
+    pub forges: BTreeMap<String, Forge>,
     /// Source repositories of images and charts, over the built-in catalogue.
     pub sources: BTreeMap<String, String>,
     /// The chart that deploys an image, as `repository chart`, over the built-in catalogue.
     pub charts: BTreeMap<String, String>,
-    /// How chart repositories are asked.
+    /// How chart repositories and registries are asked.
     pub helm: Helm,
+    /// Registries that want a login, or are asked elsewhere, by name.
+    pub registries: BTreeMap<String, Registry>,
     /// What is special about a service.
     pub services: BTreeMap<String, Service>,
     /// How database backups are taken.
@@ -102,9 +111,11 @@ impl Default for Settings {
             rate: Rate::default(),
             risk: Risk::default(),
             github: GitHub::default(),
+            forges: BTreeMap::new(),
             sources: BTreeMap::new(),
             charts: BTreeMap::new(),
             helm: Helm::default(),
+            registries: BTreeMap::new(),
             services: BTreeMap::new(),
             backup: Backup::default(),
             executor: Executor::default(),

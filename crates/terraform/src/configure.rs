@@ -1,5 +1,7 @@
 //! Changes of a workload's settings that go with a version, as sites like those of the version.
 
+use std::collections::BTreeSet;
+
 use crate::answer::{Options, Site};
 use crate::container::Container;
 use crate::find::service_of;
@@ -42,6 +44,33 @@ pub enum Change {
 }
 
 impl Index {
+    /// The variables of the environment that the containers of a service set which run these images.
+    #[must_use]
+    pub fn variables(
+        &self,
+        options: &Options,
+        service: &str,
+        images: &[String],
+    ) -> BTreeSet<String> {
+        self.running(options, service, images)
+            .flat_map(|found| &found.variables)
+            .map(|variable| variable.name.clone())
+            .filter(|name| !name.is_empty())
+            .collect()
+    }
+
+    fn running(
+        &self,
+        options: &Options,
+        service: &str,
+        images: &[String],
+    ) -> impl Iterator<Item = &Container> {
+        self.containers.iter().filter(move |found| {
+            service_of(&found.root, options).as_deref() == Some(service)
+                && images.contains(&found.image)
+        })
+    }
+
     /// The sites that a change needs in the containers of a service that run these images; none if
     /// everything is so already.
     ///
@@ -54,14 +83,7 @@ impl Index {
         images: &[String],
         change: &Change,
     ) -> Result<Vec<Site>, String> {
-        let containers: Vec<&Container> = self
-            .containers
-            .iter()
-            .filter(|found| {
-                service_of(&found.root, options).as_deref() == Some(service)
-                    && images.contains(&found.image)
-            })
-            .collect();
+        let containers: Vec<&Container> = self.running(options, service, images).collect();
         if containers.is_empty() {
             return Err(format!(
                 "no container of {} is written as a block in {service}",

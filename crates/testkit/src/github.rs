@@ -1,6 +1,9 @@
 //! GitHub's REST interface, as far as release notes need it.
 
 mod body;
+mod contents;
+mod lists;
+mod tags;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -11,10 +14,11 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, Uri, header};
 use axum::response::Response;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use self::body::{describe, error, not_found, render, tagged};
-use crate::server::{Server, json as json_reply, lock, query, reply, with_header};
+use self::body::{describe, error, not_found, tagged};
+use crate::forge::Content;
+use crate::server::{Server, json as json_reply, lock, reply, with_header};
 
 const TOKEN: &str = "ghp_stub0000000000000000000000000000";
 const DAY: Duration = Duration::from_secs(86_400);
@@ -50,6 +54,7 @@ pub struct Release {
 struct Repository {
     full_name: String,
     releases: Vec<(u64, Release, Timestamp)>,
+    content: Content,
 }
 
 #[derive(Debug, Default)]
@@ -118,7 +123,7 @@ impl GitHub {
         self.publish(repository, release);
     }
 
-    /// Publishes a release in all its details.
+    /// Publishes a release in all its details; without being a draft it makes its tag, if need be.
     pub fn publish(&self, repository: &str, release: Release) {
         let mut site = lock(&self.state);
         let id = site.repository(repository);
@@ -127,12 +132,40 @@ impl GitHub {
         let Some(repository) = site.repositories.get_mut(&id) else {
             return;
         };
+        if !release.draft {
+            repository.content.ensure_tag(&release.tag);
+        }
         let previous = repository.releases.last().map(|(_, _, at)| *at);
         let first = Timestamp::UNIX_EPOCH + 19_800 * DAY;
         let at = release
             .created_at
             .unwrap_or_else(|| previous.map_or(first, |at| at + DAY));
         repository.releases.push((release_id, release, at));
+    }
+
+    /// Puts a file on the default branch, and makes the repository with it.
+    pub fn put_file(&self, repository: &str, path: &str, text: &str) {
+        self.change(repository, |content| content.put(path, text));
+    }
+
+    /// Puts a file into one tag's tree only, and makes the tag if need be.
+    pub fn put_file_at(&self, repository: &str, tag: &str, path: &str, text: &str) {
+        self.change(repository, |content| content.put_at(tag, path, text));
+    }
+
+    /// Tags the default branch as it is now; with a message it is an annotated tag.
+    ///
+    /// A tag that is there already only gets the message.
+    pub fn tag(&self, repository: &str, name: &str, message: Option<&str>) {
+        self.change(repository, |content| content.set_tag(name, message));
+    }
+
+    fn change(&self, repository: &str, change: impl FnOnce(&mut Content)) {
+        let mut site = lock(&self.state);
+        let id = site.repository(repository);
+        if let Some(repository) = site.repositories.get_mut(&id) {
+            change(&mut repository.content);
+        }
     }
 
     /// Renames a repository: the old name answers 301 to `/repositories/<id>`.
@@ -210,6 +243,7 @@ impl Site {
         let repository = Repository {
             full_name: full_name.to_owned(),
             releases: Vec::new(),
+            content: Content::default(),
         };
         self.repositories.insert(id, repository);
         id
@@ -252,7 +286,7 @@ impl Site {
             return limited;
         }
         let response = if method == Method::GET {
-            self.route(uri)
+            self.route(uri, text(header::ACCEPT))
         } else {
             not_found()
         };
@@ -335,7 +369,7 @@ impl Site {
         })
     }
 
-    fn route(&self, uri: &Uri) -> Response {
+    fn route(&self, uri: &Uri, accept: &str) -> Response {
         let segments: Vec<&str> = uri.path().split('/').skip(1).collect();
         let (id, rest) = match segments.as_slice() {
             ["repos", owner, name, rest @ ..] => {
@@ -358,9 +392,16 @@ impl Site {
             },
             _ => return not_found(),
         };
-        match (self.repositories.get(&id), rest) {
-            (Some(found), []) => tagged(&describe(id, found)),
-            (Some(found), ["releases"]) => self.releases(id, found, uri),
+        let Some(found) = self.repositories.get(&id) else {
+            return not_found();
+        };
+        match rest {
+            [] => tagged(&describe(id, found)),
+            ["releases"] => self.releases(id, found, uri),
+            ["tags"] => self.tags(id, found, uri),
+            ["contents", path @ ..] => self.contents(found, path, uri, accept),
+            ["git", "ref", "tags", name @ ..] => self.reference(found, name),
+            ["git", "tags", sha] => self.annotated_tag(found, sha),
             _ => not_found(),
         }
     }
@@ -376,49 +417,6 @@ impl Site {
         let body =
             json!({"message": "Moved Permanently", "url": url, "documentation_url": documentation});
         with_header(json_reply(301, &body), "location", &url)
-    }
-
-    fn releases(&self, id: u64, repository: &Repository, uri: &Uri) -> Response {
-        let number = |key| query(uri, key).and_then(|value| value.parse::<usize>().ok());
-        let per_page = number("per_page").filter(|n| *n > 0).unwrap_or(30).min(100);
-        let page = number("page").filter(|n| *n > 0).unwrap_or(1);
-        if page.saturating_mul(per_page) > 10_000 {
-            return error(
-                422,
-                "Only the first 10000 results are available.",
-                "https://docs.github.com/v3/#pagination",
-            );
-        }
-        let mut releases: Vec<_> = repository
-            .releases
-            .iter()
-            .filter(|(_, release, _)| !release.draft)
-            .collect();
-        releases.sort_by_key(|(id, _, at)| std::cmp::Reverse((*at, *id)));
-        let last = releases.len().div_ceil(per_page).max(1);
-        let shown: Vec<Value> = releases
-            .into_iter()
-            .skip((page - 1) * per_page)
-            .take(per_page)
-            .map(|(id, release, at)| render(&repository.full_name, *id, release, *at))
-            .collect();
-        let link = |page: usize, rel: &str| {
-            let base = &self.base;
-            let query = format!("per_page={per_page}&page={page}");
-            format!("<{base}/repositories/{id}/releases?{query}>; rel=\"{rel}\"")
-        };
-        let mut links = Vec::new();
-        if page > 1 {
-            links.extend([link(page - 1, "prev"), link(1, "first")]);
-        }
-        if page < last {
-            links.extend([link(page + 1, "next"), link(last, "last")]);
-        }
-        let response = tagged(&Value::Array(shown));
-        if links.is_empty() {
-            return response;
-        }
-        with_header(response, "link", &links.join(", "))
     }
 }
 

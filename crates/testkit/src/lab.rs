@@ -37,6 +37,7 @@ use crate::kuma::Kuma;
 use crate::nats::NatsServer;
 use crate::otlp::Otlp;
 use crate::ports::Port;
+use crate::registry::Registry;
 use crate::server::lock;
 use crate::slack::Slack;
 use crate::woodpecker::Woodpecker;
@@ -73,6 +74,8 @@ pub struct Lab {
     pub github: GitHub,
     /// The repository of the chart that deploys authentik; it is known if the options say so.
     pub charts: Charts,
+    /// Where all images of Docker Hub and GitHub's registry are.
+    pub registry: Registry,
     /// CI.
     pub woodpecker: Woodpecker,
     /// The cluster.
@@ -120,7 +123,7 @@ impl Lab {
         };
         let (github, woodpecker) = (GitHub::start()?, Woodpecker::start("owner/infra")?);
         let (cluster, slack, kuma) = (Cluster::start()?, Slack::start()?, Kuma::start()?);
-        let charts = Charts::start()?;
+        let (charts, registry) = (Charts::start()?, Registry::start()?);
         let stacks = stacks(&git, &options);
         let tree = files(&git, &stacks);
         let mut sites = Vec::new();
@@ -128,6 +131,7 @@ impl Lab {
         for stack in &stacks {
             stack.add_to(&cluster, &tree);
             stack.publish(&github);
+            stack.push(&registry, &tree);
             let site = Site::start()?;
             stack.serve(&site, &cluster);
             if let Some(interval) = options.monitors {
@@ -146,7 +150,7 @@ impl Lab {
             sites.push((chart::SERVICE.to_owned(), site));
         }
         crowd::add_to(&cluster, options.crowd);
-        crowd::publish(&github, options.crowd);
+        crowd::publish(&github, &registry, options.crowd);
         for (namespace, name, image) in [
             ("dbaas", "mysql-backup", "mysql:8.0.41"),
             ("dbaas", "postgresql-backup", "postgres:16.4-alpine"),
@@ -193,6 +197,7 @@ impl Lab {
             listen: listen.address(),
             grpc: grpc.address(),
             charts: charts.url(),
+            registry: registry.address(),
             otlp: (otlp.grpc_url(), otlp.http_url()),
             sites: sites
                 .iter()
@@ -218,6 +223,7 @@ impl Lab {
             git,
             github,
             charts,
+            registry,
             woodpecker,
             cluster,
             kuma,

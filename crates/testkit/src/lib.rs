@@ -3,8 +3,11 @@
 pub mod apply;
 pub mod charts;
 pub mod figures;
+mod forge;
+pub mod forgejo;
 pub mod git;
 pub mod github;
+pub mod gitlab;
 pub mod http;
 pub mod kubernetes;
 pub mod kuma;

@@ -1,4 +1,4 @@
-//! An OCI registry that holds Helm charts: the distribution API with anonymous tokens.
+//! An OCI registry that holds Helm charts and images: the distribution API with tokens.
 //!
 //! Blobs lie on a second server, as with the large registries, and that one refuses the token.
 
@@ -16,6 +16,8 @@ use crate::server::{Server, json as json_reply, lock, query, reply, with_header}
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const HELM_CONFIG: &str = "application/vnd.cncf.helm.config.v1+json";
+const IMAGE_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// A stub registry; clones share it, and it stops when the last one is dropped.
 #[derive(Clone, Debug)]
@@ -35,6 +37,8 @@ struct Inner {
     blobs: HashMap<String, Value>,
     page: usize,
     anonymous: bool,
+    /// Who alone gets a token: `user:password`.
+    login: Option<String>,
     /// Tokens that are good, by the repository that they are for.
     tokens: Vec<(String, String)>,
     faults: VecDeque<(u16, Option<u64>)>,
@@ -56,6 +60,7 @@ impl Registry {
             blobs: HashMap::new(),
             page: 3,
             anonymous: false,
+            login: None,
             tokens: Vec::new(),
             faults: VecDeque::new(),
             requests: Vec::new(),
@@ -98,8 +103,34 @@ impl Registry {
 
     /// Pushes something that is no chart, such as a signature.
     pub fn push_other(&self, chart: &str, tag: &str) {
-        let media_type = "application/vnd.oci.image.config.v1+json";
-        lock(&self.state).push(chart, tag, media_type, &json!({"architecture": ""}));
+        lock(&self.state).push(chart, tag, IMAGE_CONFIG, &json!({"architecture": ""}));
+    }
+
+    /// The address of the registry itself.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.server.url().to_owned()
+    }
+
+    /// Pushes an image for the two usual platforms.
+    pub fn push_image(&self, repository: &str, tag: &str) {
+        self.push_image_for(repository, tag, &["linux/amd64", "linux/arm64"], None);
+    }
+
+    /// Pushes an image for these platforms, whose label names this source.
+    pub fn push_image_for(
+        &self,
+        repository: &str,
+        tag: &str,
+        platforms: &[&str],
+        source: Option<&str>,
+    ) {
+        lock(&self.state).push_index(repository, tag, platforms, source);
+    }
+
+    /// Nobody else gets a token.
+    pub fn require_login(&self, user: &str, password: &str) {
+        lock(&self.state).login = Some(format!("{user}:{password}"));
     }
 
     /// Everybody may read without a token.
@@ -147,6 +178,43 @@ impl Inner {
         tags.sort();
     }
 
+    /// An index with a manifest for each platform, as `docker buildx` pushes it.
+    fn push_index(
+        &mut self,
+        repository: &str,
+        tag: &str,
+        platforms: &[&str],
+        source: Option<&str>,
+    ) {
+        let mut entries = Vec::new();
+        for platform in platforms {
+            let (os, architecture) = platform.split_once('/').unwrap_or((platform, ""));
+            let labels = source.map(|source| json!({"org.opencontainers.image.source": source}));
+            let config = json!({"os": os, "architecture": architecture,
+                                "config": {"Labels": labels}, "tag": tag});
+            let config_digest = digest(&config.to_string());
+            self.blobs.insert(config_digest.clone(), config);
+            let manifest = json!({
+                "schemaVersion": 2, "mediaType": MANIFEST,
+                "config": {"mediaType": IMAGE_CONFIG, "digest": config_digest, "size": 2_000},
+                "layers": [],
+            });
+            let manifest_digest = digest(&format!("{repository}{tag}{platform}"));
+            self.manifests.insert(manifest_digest.clone(), manifest);
+            entries.push(
+                json!({"mediaType": MANIFEST, "digest": manifest_digest, "size": 500,
+                                "platform": {"os": os, "architecture": architecture}}),
+            );
+        }
+        let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries});
+        let index_digest = digest(&format!("{repository}{tag}"));
+        self.manifests.insert(index_digest.clone(), index);
+        let tags = self.tags.entry(repository.to_owned()).or_default();
+        tags.retain(|(known, _)| known != tag);
+        tags.push((tag.to_owned(), index_digest));
+        tags.sort();
+    }
+
     fn handle(&mut self, uri: &Uri, headers: &HeaderMap) -> Response {
         self.requests.push(uri.to_string());
         if let Some((status, retry_after)) = self.faults.pop_front() {
@@ -157,7 +225,7 @@ impl Inner {
             };
         }
         if uri.path() == "/token" {
-            return self.token(uri);
+            return self.token(uri, headers);
         }
         let Some(path) = uri.path().strip_prefix("/v2/") else {
             return reply(404, "text/plain", "404 page not found\n");
@@ -189,13 +257,18 @@ impl Inner {
         }
         if let Some((_, tag)) = &manifest {
             let accept = headers.get(header::ACCEPT);
-            let accepts = accept
+            let accept = accept
                 .and_then(|value| value.to_str().ok())
-                .is_some_and(|value| value.contains(MANIFEST));
+                .unwrap_or_default();
             let found = known.iter().find(|(name, _)| name == tag);
-            let found = found.and_then(|(_, digest)| self.manifests.get(digest));
-            return match found.filter(|_| accepts) {
-                Some(manifest) => reply(200, MANIFEST, manifest.to_string()),
+            let digest = found.map_or(tag.as_str(), |(_, digest)| digest);
+            let kind = |manifest: &Value| match manifest["mediaType"].as_str() {
+                Some(INDEX) => INDEX,
+                _ => MANIFEST,
+            };
+            let found = self.manifests.get(digest);
+            return match found.filter(|manifest| accept.contains(kind(manifest))) {
+                Some(manifest) => reply(200, kind(manifest), manifest.to_string()),
                 None => error(404, "MANIFEST_UNKNOWN", "manifest unknown"),
             };
         }
@@ -207,7 +280,18 @@ impl Inner {
         error(404, "BLOB_UNKNOWN", "blob unknown to registry")
     }
 
-    fn token(&mut self, uri: &Uri) -> Response {
+    fn token(&mut self, uri: &Uri, headers: &HeaderMap) -> Response {
+        use base64::Engine as _;
+        if let Some(login) = &self.login {
+            let basic = base64::engine::general_purpose::STANDARD.encode(login);
+            let given = headers.get(header::AUTHORIZATION);
+            let given = given
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default();
+            if given != format!("Basic {basic}") {
+                return error(401, "UNAUTHORIZED", "incorrect username or password");
+            }
+        }
         let scope = query(uri, "scope").unwrap_or_default();
         let repository = scope
             .strip_prefix("repository:")

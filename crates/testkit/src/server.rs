@@ -130,6 +130,15 @@ pub(crate) fn decode(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// Joins the segments of a path, percent-decoded; a `+` stands for itself here.
+pub(crate) fn decode_path(segments: &[&str]) -> String {
+    let decoded: Vec<String> = segments
+        .iter()
+        .map(|segment| decode(&segment.replace('+', "%2B")))
+        .collect();
+    decoded.join("/")
+}
+
 /// What the tests of the stubs talk to them with: one request per connection, nothing hidden.
 #[cfg(test)]
 pub(crate) mod probe {

@@ -3,18 +3,23 @@
 //! The way through: [`sites`] finds, [`notes`] reads, [`planning`] judges and puts the plan
 //! together. The same parts answer `bowline plan` without any infrastructure.
 
+mod cache;
+pub mod changelog;
 pub mod changes;
 pub mod chart;
+mod forge;
 mod git;
-mod github;
 mod helm;
+mod images;
 pub mod notes;
 pub mod planning;
 mod ports;
+mod registry;
 pub mod release;
 pub mod sites;
 mod source;
 mod split;
+pub mod steps;
 mod targets;
 mod work;
 
@@ -24,15 +29,17 @@ use std::sync::Arc;
 use bus::Log;
 use job::{Limits, Owner, Policy};
 use runtime::probe;
-use runtime::settings::{Mode, Settings};
+use runtime::settings::{Mode, RiskRule, Settings};
 use terraform::Options;
 use tokio_util::sync::CancellationToken;
 
+pub use cache::{Cache, Own, Shared};
+pub use forge::Forges;
 pub use git::GitRepository;
-pub use github::GitHub;
 pub use helm::Helm;
+pub use images::Registered;
 pub use planning::{Rules, ServicePolicy};
-pub use ports::{Charts, PortError, Release, Releases, Repository};
+pub use ports::{Charts, Home, Images, PortError, Release, Releases, Repository, Tagged};
 pub use work::{Analyzer, entry};
 
 /// How many upgrades one analyzer works on at the same time.
@@ -50,23 +57,22 @@ pub async fn run(
     let repository = Arc::new(GitRepository::open(settings)?);
     let unknown = probe::at_start(repository.look()).await?;
     let looking = Arc::clone(&repository);
-    let github = GitHub::new(
-        &settings.github.url,
-        settings.secrets().github_token()?,
-        settings.github.timeout,
-    )?;
+    let cache: Arc<dyn Cache> = Arc::new(Shared(Arc::clone(&log)));
+    let forges = Forges::new(settings, &cache)?;
     let options = Options {
         stacks: settings.repository.stacks.clone(),
     };
-    let helm = Helm::new(settings.helm.timeout)?;
+    let helm = Helm::new(settings)?;
+    let images = Registered::new(settings)?;
     let analyzer = Analyzer::new(
         rules(settings),
         options,
         Arc::clone(&log),
         repository,
-        Arc::new(github),
+        Arc::new(forges),
     );
-    let analyzer = Arc::new(analyzer.with_charts(Arc::new(helm)));
+    let analyzer = analyzer.with_charts(Arc::new(helm));
+    let analyzer = Arc::new(analyzer.with_images(Arc::new(images)));
     let look_again = async {
         if unknown {
             probe::until_granted(|| looking.look(), stop.clone()).await;
@@ -182,5 +188,10 @@ pub fn rules(settings: &Settings) -> Rules {
             let bases = settings.repository.allow_bases.iter();
             bases.map(|image| version::normalise(image)).collect()
         },
+        rule: match settings.risk.rule {
+            RiskRule::Plain => risk::Rule::Plain,
+            RiskRule::Weighed => risk::Rule::Weighed,
+        },
+        granularity: settings.risk.steps,
     }
 }

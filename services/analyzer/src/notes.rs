@@ -2,11 +2,15 @@
 
 use risk::Note;
 use runtime::catalogue::Source;
-use version::Tag;
+use version::{ReleaseName, Tag, package_for};
 
+use crate::changelog::{self, Wanted};
 use crate::chart::Deploys;
-use crate::ports::{PortError, Release, Releases};
+use crate::ports::{Home, Images, PortError, Release, Releases};
 use crate::source;
+
+/// Notes of fewer characters than this that lead elsewhere say nothing themselves.
+const LITTLE: usize = 400;
 
 /// What is known about the way from one version to another.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,10 +21,23 @@ pub struct Way {
     pub notes: Vec<Note>,
     /// The tags in between, in the site's own style, oldest first, without the target.
     pub tags: Vec<String>,
+    /// Releases in between of which no image was published.
+    pub missing: Vec<String>,
     /// Why there are no notes, in a sentence for people.
     pub without: Option<String>,
+    /// Where was looked, and what was there, in words for people.
+    pub tried: Vec<String>,
     /// The versions are a chart's; the notes are those of the app that it deploys.
     pub chart: Option<Deploys>,
+}
+
+/// Who is asked for notes.
+#[derive(Clone, Copy)]
+pub struct Sources<'a> {
+    /// The git hosts.
+    pub releases: &'a dyn Releases,
+    /// The registries; without them no image is asked for its source.
+    pub images: Option<&'a dyn Images>,
 }
 
 /// Asks the candidates in turn; the first repository that exists answers.
@@ -28,88 +45,268 @@ pub struct Way {
 /// # Errors
 /// [`PortError`] when a source is out of reach: that is no reason to call the notes absent.
 pub async fn way(
-    releases: &dyn Releases,
+    sources: Sources<'_>,
     image: &str,
     entry: Option<&Source<'_>>,
     from: &str,
     to: &str,
 ) -> Result<Way, PortError> {
-    let candidates = source::candidates(image, entry);
-    for repository in &candidates {
-        if let Some(all) = releases.all(repository).await? {
-            return Ok(along(repository, &all, from, to));
+    let mut tried = Vec::new();
+    let mut homes = source::candidates(image, entry);
+    let mut asked = 0;
+    let mut labelled = entry.is_some();
+    loop {
+        let Some(home) = homes.get(asked).cloned() else {
+            if labelled {
+                break;
+            }
+            labelled = true;
+            homes.extend(by_label(sources, image, to, &mut tried).await?);
+            continue;
+        };
+        asked += 1;
+        if !sources.releases.knows(&home.host) {
+            let host = &home.host;
+            tried.push(format!(
+                "{home}: {host} is no known git host; name it under [forges]"
+            ));
+            continue;
+        }
+        match sources.releases.all(&home).await? {
+            Some(all) => {
+                let wanted = Wanted { image, from, to };
+                return along(sources.releases, &home, &all, &wanted, tried).await;
+            }
+            None => tried.push(format!("{home}: no such repository")),
         }
     }
+    let without = match homes.as_slice() {
+        [] => format!("no source repository is known for {image}; name one under [sources]"),
+        [only] if !sources.releases.knows(&only.host) => format!(
+            "the source repository of {image} is on {}, which is no known git host; name it under \
+             [forges]",
+            only.host
+        ),
+        homes => {
+            let homes: Vec<String> = homes.iter().map(Home::to_string).collect();
+            format!("none of these repositories exists: {}", homes.join(", "))
+        }
+    };
     Ok(Way {
-        without: Some(match entry {
-            Some(entry) if candidates.is_empty() => format!(
-                "the source repository of {image} is on {}, and only GitHub is asked so far",
-                entry.host
-            ),
-            None if candidates.is_empty() => {
-                format!("no source repository is known for {image}; name one under [sources]")
-            }
-            _ => format!(
-                "none of these repositories exists on GitHub: {}",
-                candidates.join(", ")
-            ),
-        }),
+        without: Some(without),
+        tried,
         ..Way::default()
     })
 }
 
-fn along(repository: &str, all: &[Release], from: &str, to: &str) -> Way {
-    let (from_tag, to_tag) = (Tag::parse(from), Tag::parse(to));
-    let names = || {
-        all.iter()
-            .filter(|release| {
-                from_tag.is_prerelease()
-                    || !release.prerelease
-                    || version::same_version(named(&release.tag), to)
-            })
-            .map(|release| named(&release.tag).to_owned())
+/// The repository that the image itself names.
+async fn by_label(
+    sources: Sources<'_>,
+    image: &str,
+    to: &str,
+    tried: &mut Vec<String>,
+) -> Result<Option<Home>, PortError> {
+    let Some(images) = sources.images else {
+        return Ok(None);
     };
-    let between = version::releases_between(&from_tag, &to_tag, names());
-    let notes: Vec<Note> = between
+    let label = match images.source(image, to).await {
+        Ok(label) => label,
+        // The label is a hint; a registry that keeps it to itself is no reason to wait for ever.
+        Err(PortError {
+            what,
+            lasting: true,
+            ..
+        }) => {
+            tried.push(format!("the image's label: {what}"));
+            return Ok(None);
+        }
+        Err(passing) => return Err(passing),
+    };
+    let Some(label) = label else {
+        tried.push("the image's label: it names no source".to_owned());
+        return Ok(None);
+    };
+    let home = source::labelled(image, &label);
+    if home.is_none() {
+        let label: String = label.chars().take(200).collect();
+        tried.push(format!(
+            "the image's label: {label:?} is not the image's own; its base image may have left it"
+        ));
+    }
+    Ok(home)
+}
+
+async fn along(
+    releases: &dyn Releases,
+    home: &Home,
+    all: &[Release],
+    wanted: &Wanted<'_>,
+    mut tried: Vec<String>,
+) -> Result<Way, PortError> {
+    let Published { mut notes, names } = published(all, wanted);
+    let (from, to) = (wanted.from, wanted.to);
+    tried.push(match notes.len() {
+        0 if all.is_empty() => format!("{home}: no releases"),
+        0 => format!("{home}: no release between {from} and {to}"),
+        1 => format!("{home}: 1 release"),
+        count => format!("{home}: {count} releases"),
+    });
+    let mut names = names;
+    if notes.iter().all(says_little) {
+        // Without a release there is no tag in between either, as far as is known yet.
+        let tags = releases.tags(home).await?;
+        match changelog::of_file(releases, home, wanted, &tags).await? {
+            Some((file, found)) => {
+                tried.push(match found.len() {
+                    1 => format!("{file}: 1 section"),
+                    count => format!("{file}: {count} sections"),
+                });
+                notes = found;
+            }
+            None => {
+                tried.push("no changelog file says anything about it".to_owned());
+                let found = if notes.is_empty() {
+                    changelog::of_tags(releases, home, wanted, &tags).await?
+                } else {
+                    Vec::new()
+                };
+                if !found.is_empty() {
+                    tried.push(match found.len() {
+                        1 => "the annotation of 1 tag".to_owned(),
+                        count => format!("the annotations of {count} tags"),
+                    });
+                    notes = found;
+                }
+            }
+        }
+        names.extend(notes.iter().map(|note| note.version.clone()));
+        names.extend(tags.into_iter().map(|tag| tag.name));
+    }
+    let tags = spelled(names.iter().map(String::as_str), wanted);
+    let without = notes
+        .is_empty()
+        .then(|| format!("{home} says nothing about the way from {from} to {to}"));
+    Ok(Way {
+        source_url: home.url(),
+        missing: Vec::new(),
+        notes,
+        tags,
+        without,
+        tried,
+        chart: None,
+    })
+}
+
+/// The tags in between that notes speak of, in the site's own style.
+#[must_use]
+pub fn tags_of(notes: &[Note], wanted: &Wanted<'_>) -> Vec<String> {
+    spelled(notes.iter().map(|note| note.version.as_str()), wanted)
+}
+
+fn spelled<'a>(names: impl Iterator<Item = &'a str>, wanted: &Wanted<'_>) -> Vec<String> {
+    let spelled = names
+        .filter_map(ReleaseName::parse)
+        .map(|release| respelled(&release.version, wanted.from));
+    let (from, to) = (Tag::parse(wanted.from), Tag::parse(wanted.to));
+    let between = version::between(&from, &to, spelled).into_iter();
+    between.filter(|tag| tag != wanted.to).collect()
+}
+
+/// What the releases on the way say, and how they are called.
+struct Published {
+    notes: Vec<Note>,
+    names: Vec<String>,
+}
+
+fn published(all: &[Release], wanted: &Wanted<'_>) -> Published {
+    let (from, to) = (Tag::parse(wanted.from), Tag::parse(wanted.to));
+    let named: Vec<(ReleaseName, &Release)> = all
         .iter()
-        .filter_map(|name| all.iter().find(|release| named(&release.tag) == name))
-        .map(|release| Note {
+        .filter_map(|release| Some((ReleaseName::parse(&release.tag)?, release)))
+        .collect();
+    let names: Vec<ReleaseName> = named.iter().map(|(name, _)| name.clone()).collect();
+    let package = package_for(wanted.image, wanted.to, &names);
+    let ours: Vec<&(ReleaseName, &Release)> = named
+        .iter()
+        .filter(|(name, _)| name.package == package)
+        .collect();
+    let early = |(name, release): &(ReleaseName, &Release)| {
+        release.prerelease || Tag::parse(&name.version).is_prerelease()
+    };
+    let counts = |one: &&&(ReleaseName, &Release)| {
+        let (name, _) = **one;
+        from.is_prerelease()
+            || !early(one)
+            || version::same_version(&name.version, wanted.to)
+            || ours.iter().any(|(_, later)| leads_to(later, name))
+    };
+    let counted: Vec<&&(ReleaseName, &Release)> = ours.iter().filter(counts).collect();
+    let between = version::notes_between(
+        &from,
+        &to,
+        counted.iter().map(|(name, _)| name.version.clone()),
+    );
+    let notes = between
+        .iter()
+        .filter_map(|version| counted.iter().find(|(name, _)| name.version == *version))
+        .map(|(_, release)| Note {
             version: release.tag.clone(),
             title: release.title.clone(),
             body: release.body.clone(),
             url: release.url.clone(),
         })
         .collect();
-    let tags = version::between(
-        &from_tag,
-        &to_tag,
-        names().map(|name| respelled(&name, from)),
-    )
-    .into_iter()
-    .filter(|tag| tag != to)
-    .collect();
-    let without = notes
-        .is_empty()
-        .then(|| format!("{repository} has no release between {from} and {to} on GitHub"));
-    Way {
-        source_url: format!("https://github.com/{repository}"),
+    Published {
         notes,
-        tags,
-        without,
-        chart: None,
+        names: counted
+            .iter()
+            .filter(|one| from.is_prerelease() || !early(one))
+            .map(|(name, _)| name.version.clone())
+            .collect(),
     }
 }
 
-/// A release's name without the folder that some projects put their tags into.
-fn named(tag: &str) -> &str {
-    let folders = ["version/", "release/", "releases/"];
-    let mut folders = folders.iter().filter_map(|folder| tag.strip_prefix(folder));
-    folders.next().unwrap_or(tag)
+/// Whether a release says no more than that a prerelease said it all.
+fn leads_to(release: &Release, earlier: &ReleaseName) -> bool {
+    let bare = earlier.version.trim_start_matches(['v', 'V']);
+    !release.prerelease
+        && Tag::parse(bare).is_prerelease()
+        && release.body.len() < LITTLE
+        && release.body.contains(bare)
+}
+
+/// Whether the notes are empty, or only lead to where the real ones are.
+fn says_little(note: &Note) -> bool {
+    let lines = note.body.lines().map(str::trim).filter(|line| {
+        let bare = line.trim_start_matches(['#', '*', '-', ' ', '_']);
+        !bare.is_empty() && !bare.starts_with("<!--") && !is_link(bare)
+    });
+    let text: String = lines.collect::<Vec<_>>().join(" ");
+    let lower = text.to_lowercase();
+    let leads = [
+        "changelog",
+        "change log",
+        "release notes",
+        "changes file",
+        "news file",
+    ];
+    text.is_empty()
+        || version::same_version(&text, &note.version)
+        || (text.len() < LITTLE && leads.iter().any(|word| lower.contains(word)))
+}
+
+/// `Full Changelog: https://…`, or an address alone.
+fn is_link(line: &str) -> bool {
+    let lower = line.to_lowercase();
+    let address = lower.find("http").map(|at| lower.split_at(at).0);
+    let before = address.unwrap_or(&lower);
+    let bare = before.trim_matches(|c: char| !c.is_alphanumeric());
+    address.is_some() && (bare.is_empty() || bare.starts_with("full changelog"))
 }
 
 /// A release's name with or without `v`, as the site writes its tags.
 fn respelled(name: &str, like: &str) -> String {
-    let bare = name.strip_prefix('v').unwrap_or(name);
+    let bare = name.strip_prefix(['v', 'V']).unwrap_or(name);
     if like.starts_with('v') {
         format!("v{bare}")
     } else {
@@ -131,9 +328,18 @@ mod tests {
         }
     }
 
+    /// The way with these releases, and nothing else in the repository.
+    fn along_releases(all: &[Release], from: &str, to: &str) -> Way {
+        let (image, home) = ("docker.io/o/r", Home::github("o/r"));
+        let wanted = Wanted { image, from, to };
+        let forge = Forge(Vec::new());
+        let way = along(&forge, &home, all, &wanted, Vec::new());
+        futures::executor::block_on(way).unwrap()
+    }
+
     fn check(from: &str, to: &str, releases: &[&str], notes: &[&str], tags: &[&str]) {
         let all: Vec<Release> = releases.iter().map(|tag| release(tag)).collect();
-        let way = along("o/r", &all, from, to);
+        let way = along_releases(&all, from, to);
         let found: Vec<&str> = way.notes.iter().map(|note| note.version.as_str()).collect();
         assert_eq!(found, notes, "notes {from} -> {to}");
         assert_eq!(way.tags, tags, "tags {from} -> {to}");
@@ -193,7 +399,7 @@ mod tests {
         for release in &mut all {
             release.prerelease = true;
         }
-        let way = along("o/r", &all, "1.0.0", "1.2.0");
+        let way = along_releases(&all, "1.0.0", "1.2.0");
         assert_eq!((way.notes.len(), way.tags.len()), (1, 0));
         assert_eq!(way.notes[0].version, "v1.2.0");
     }
@@ -203,18 +409,22 @@ mod tests {
 
     #[async_trait::async_trait]
     impl Releases for Forge {
-        async fn all(&self, repository: &str) -> Result<Option<Vec<Release>>, PortError> {
-            if repository.starts_with("down/") {
+        async fn all(&self, home: &Home) -> Result<Option<Vec<Release>>, PortError> {
+            if home.path.starts_with("down/") {
                 return Err(PortError::new("out of reach"));
             }
-            let found = self.0.iter().find(|(name, _)| *name == repository);
+            let found = self.0.iter().find(|(name, _)| *name == home.path);
             Ok(found.map(|(_, tags)| tags.iter().map(|tag| release(tag)).collect()))
         }
     }
 
     async fn ask(forge: &Forge, image: &str, entry: Option<&str>) -> Result<Way, PortError> {
         let entry = entry.and_then(Source::parse);
-        way(forge, image, entry.as_ref(), "1.0.0", "1.1.0").await
+        let sources = Sources {
+            releases: forge,
+            images: None,
+        };
+        way(sources, image, entry.as_ref(), "1.0.0", "1.1.0").await
     }
 
     #[tokio::test]
@@ -238,12 +448,12 @@ mod tests {
             (
                 "ghcr.io/acme/thing",
                 None,
-                "acme/thing has no release between 1.0.0 and 1.1.0 on GitHub",
+                "github.com/acme/thing says nothing about the way from 1.0.0 to 1.1.0",
             ),
             (
                 "ghcr.io/acme/gone-app",
                 None,
-                "none of these repositories exists on GitHub: acme/gone-app, acme/gone",
+                "none of these repositories exists: github.com/acme/gone-app, github.com/acme/gone",
             ),
             (
                 "host:5000/x/y",
@@ -252,9 +462,9 @@ mod tests {
             ),
             (
                 "docker.io/a/b",
-                Some("codeberg.org/a/b"),
-                "the source repository of docker.io/a/b is on codeberg.org, and only GitHub is \
-                 asked so far",
+                Some("git.example.org/a/b"),
+                "the source repository of docker.io/a/b is on git.example.org, which is no known \
+                 git host; name it under [forges]",
             ),
         ] {
             let found = ask(&forge, image, entry).await.unwrap();

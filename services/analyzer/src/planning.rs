@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use job::{
     BackupTarget, Excerpt, Limits, Monitors, Plan, PlanStep, Policy, Risk, SkipReason, Windows,
 };
-use risk::{Assessment, Input};
+use risk::{Assessment, Input, Rule};
+use runtime::settings::Granularity;
 use version::Tag;
 
 use crate::changes::{self, Due};
 use crate::notes::Way;
 use crate::sites::Sites;
+use crate::steps;
 use crate::targets::targets;
 
 /// More steps than this are refused: an upgrade's log has to stay readable in one piece.
@@ -19,6 +21,8 @@ const MAX_STEPS: usize = 40;
 const SUMMARY_BYTES: usize = 4_000;
 /// So many excerpts, and as many reasons, stand in a plan.
 const MAX_EXCERPTS: usize = 40;
+/// So many settings that notes speak of are told.
+const MAX_SETTINGS: usize = 10;
 /// So long is one text that others wrote, in characters.
 const MAX_TEXT: usize = 300;
 /// So many bytes of sites stand in a plan: the whole has to fit into one message of the log.
@@ -109,6 +113,10 @@ pub struct Rules {
     pub charts: BTreeMap<String, String>,
     /// Base images, normalised, that may move although several services use them.
     pub bases: BTreeSet<String>,
+    /// Which rule judges the notes.
+    pub rule: Rule,
+    /// Which versions in between are steps.
+    pub granularity: Granularity,
 }
 
 impl Rules {
@@ -138,7 +146,7 @@ pub fn shared_base(rules: &Rules, image: &str, services: &BTreeSet<String>) -> O
     })
 }
 
-/// The risk of a way, judged by the plain rule: any listed word, anywhere.
+/// The risk of a way.
 #[must_use]
 pub fn assess(
     rules: &Rules,
@@ -159,22 +167,72 @@ pub fn assess(
             Some(&way.notes)
         },
         words: &rules.words,
+        rule: rules.rule,
     });
+    if !way.missing.is_empty() {
+        assessment.reasons.push(format!(
+            "no image was published for {}, so these are no steps",
+            listed(&way.missing)
+        ));
+    }
     if let Some(why) = &way.without {
         assessment.reasons.push(why.clone());
     }
     assessment
 }
 
-/// The versions to go to, the target last.
+/// The versions to go to, the target last: with caution those in between, and what notes tell to
+/// upgrade to first in any case.
 #[must_use]
-pub fn steps(level: risk::Level, way: &Way, to: &str) -> Vec<String> {
-    let mut steps = match level {
-        risk::Level::Caution => way.tags.clone(),
-        risk::Level::Safe | risk::Level::Unknown => Vec::new(),
+pub fn steps(rules: &Rules, assessment: &Assessment, way: &Way, to: &str) -> Vec<String> {
+    let raising = steps::raising(assessment);
+    let forced: Vec<String> = steps::forced(&way.notes).into_keys().collect();
+    let granularity = match assessment.level {
+        risk::Level::Caution => Some(rules.granularity),
+        risk::Level::Safe | risk::Level::Unknown => None,
+    };
+    let mut steps = match granularity {
+        // A chart's versions are chosen by what they bring.
+        Some(_) if way.chart.is_some() => way.tags.clone(),
+        Some(granularity) => steps::thin(&way.tags, to, granularity, &raising, &forced),
+        None => steps::thin(&way.tags, to, Granularity::Breaking, &[], &forced),
     };
     steps.push(to.to_owned());
     steps
+}
+
+/// Variables that the notes speak of and that the service sets: whoever reads the plan wants to know,
+/// whatever the level is.
+#[must_use]
+pub fn own_settings(found: &Sites, way: &Way) -> Vec<String> {
+    let images = found.sites.iter().flat_map(|site| site.images.clone());
+    let images: Vec<String> = images.collect();
+    let names = found
+        .index
+        .variables(&found.options, &found.service, &images);
+    let touched = risk::touched(&way.notes, names.iter().map(String::as_str));
+    let told = touched.into_iter().take(MAX_SETTINGS);
+    told.map(|one| {
+        format!(
+            "the notes of {} speak of {}, which this service sets: {}",
+            one.version, one.name, one.quote
+        )
+    })
+    .collect()
+}
+
+/// Up to five of them, and how many more.
+fn listed(versions: &[String]) -> String {
+    let shown = versions
+        .iter()
+        .take(5)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    match versions.len().saturating_sub(5) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 /// Puts the plan together.
@@ -196,8 +254,9 @@ pub fn plan(
             found.service, found.service
         )));
     }
-    let assessment = assess(rules, &service, &found.from, to, way);
-    let versions = steps(assessment.level, way, to);
+    let mut assessment = assess(rules, &service, &found.from, to, way);
+    assessment.reasons.extend(own_settings(found, way));
+    let versions = steps(rules, &assessment, way, to);
     if versions.len() > MAX_STEPS {
         return Err(SkipReason::Refused(format!(
             "the way from {} to {to} has {} steps, and more than {MAX_STEPS} are not made in one \
@@ -284,24 +343,40 @@ pub fn plan(
                 .take(MAX_EXCERPTS)
                 .map(|reason| bounded(reason))
                 .collect(),
-            excerpts: assessment
-                .findings
-                .into_iter()
-                .take(MAX_EXCERPTS)
-                .map(|finding| Excerpt {
-                    version: bounded(&finding.version),
-                    word: bounded(&finding.word),
-                    quote: bounded(&finding.quote),
-                    // Half an address is none.
-                    url: if finding.url.len() > MAX_TEXT {
-                        String::new()
-                    } else {
-                        finding.url
-                    },
-                })
-                .collect(),
+            excerpts: excerpts(&assessment),
         },
     })
+}
+
+/// The lines that raised the level.
+fn excerpts(assessment: &Assessment) -> Vec<Excerpt> {
+    let excerpt = |version: &str, word: &str, quote: &str, url: &str| Excerpt {
+        version: bounded(version),
+        word: bounded(word),
+        quote: bounded(quote),
+        // Half an address is none.
+        url: Some(url)
+            .filter(|url| url.len() <= MAX_TEXT)
+            .unwrap_or_default()
+            .to_owned(),
+    };
+    match assessment.rule {
+        Rule::Plain => {
+            let findings = assessment.findings.iter().take(MAX_EXCERPTS);
+            findings
+                .map(|one| excerpt(&one.version, &one.word, &one.quote, &one.url))
+                .collect()
+        }
+        Rule::Weighed => {
+            let lines = assessment.announced.iter();
+            let lines = lines
+                .filter(|line| line.lowered.is_none())
+                .take(MAX_EXCERPTS);
+            lines
+                .map(|one| excerpt(&one.version, one.kind.as_str(), &one.quote, &one.url))
+                .collect()
+        }
+    }
 }
 
 /// How long Helm may keep CI waiting, over what CI takes by itself: for the release, and once more

@@ -17,6 +17,8 @@ pub struct PortError {
     pub what: String,
     /// When the other side said to come back.
     pub retry_after: Option<Duration>,
+    /// It stays like this until a person does something.
+    pub lasting: bool,
 }
 
 impl PortError {
@@ -25,6 +27,7 @@ impl PortError {
         PortError {
             what: what.to_string(),
             retry_after: None,
+            lasting: false,
         }
     }
 }
@@ -42,6 +45,38 @@ pub trait Repository: Send + Sync + 'static {
     async fn newest(&self) -> Result<(String, Box<dyn Tree + Send + Sync>), PortError>;
 }
 
+/// A source repository on a git host.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Home {
+    /// The host, such as `github.com`.
+    pub host: String,
+    /// The path on it, such as `immich-app/immich`.
+    pub path: String,
+}
+
+impl Home {
+    /// A repository on GitHub.
+    #[must_use]
+    pub fn github(path: &str) -> Home {
+        Home {
+            host: "github.com".to_owned(),
+            path: path.to_owned(),
+        }
+    }
+
+    /// Where people look at it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("https://{}/{}", self.host, self.path)
+    }
+}
+
+impl std::fmt::Display for Home {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}/{}", self.host, self.path)
+    }
+}
+
 /// One release of a source repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Release {
@@ -57,11 +92,69 @@ pub struct Release {
     pub prerelease: bool,
 }
 
-/// Where releases come from.
+/// A tag of a source repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tagged {
+    /// Its name.
+    pub name: String,
+    /// What its annotation says, if the list of tags tells.
+    pub message: Option<String>,
+}
+
+/// Where release notes come from. An error means out of reach: notes that are out of reach are not
+/// notes that do not exist.
 #[async_trait]
 pub trait Releases: Send + Sync + 'static {
-    /// Every published release of `owner/name`; none if there is no such repository.
-    async fn all(&self, repository: &str) -> Result<Option<Vec<Release>>, PortError>;
+    /// Whether anybody knows how to ask this git host.
+    fn knows(&self, host: &str) -> bool {
+        host == "github.com"
+    }
+
+    /// Every published release; none if there is no such repository.
+    async fn all(&self, home: &Home) -> Result<Option<Vec<Release>>, PortError>;
+
+    /// The names of the files in a folder (the root is empty), on the default branch or at a tag.
+    async fn files(
+        &self,
+        _home: &Home,
+        _folder: &str,
+        _at: Option<&str>,
+    ) -> Result<Vec<String>, PortError> {
+        Ok(Vec::new())
+    }
+
+    /// A file's text; none if there is no such file.
+    async fn text(
+        &self,
+        _home: &Home,
+        _file: &str,
+        _at: Option<&str>,
+    ) -> Result<Option<String>, PortError> {
+        Ok(None)
+    }
+
+    /// Every tag.
+    async fn tags(&self, _home: &Home) -> Result<Vec<Tagged>, PortError> {
+        Ok(Vec::new())
+    }
+
+    /// What a tag's annotation says; none if it has none.
+    async fn annotation(&self, _home: &Home, _tag: &Tagged) -> Result<Option<String>, PortError> {
+        Ok(None)
+    }
+}
+
+/// What registries know of images. Names are normalised and without tag.
+#[async_trait]
+pub trait Images: Send + Sync + 'static {
+    /// Whether the image is there at this tag, for the cluster's platform.
+    async fn exists(&self, image: &str, tag: &str) -> Result<bool, PortError>;
+
+    /// Every tag of the image.
+    async fn tags(&self, image: &str) -> Result<Vec<String>, PortError>;
+
+    /// The address that the image gives as its source; its base image may have left it there.
+    async fn source(&self, image: &str, tag: &str) -> Result<Option<String>, PortError>;
 }
 
 /// Where Helm charts come from.

@@ -10,9 +10,9 @@ use runtime::catalogue::{self, Chart, Source};
 use terraform::{Options, Refused, Tree, Wanted};
 
 use crate::chart::{self, Asked, Deploys, Route};
-use crate::notes::{self, Way};
+use crate::notes::{self, Sources, Way};
 use crate::planning::{self, Rules};
-use crate::ports::{Charts, PortError, Releases};
+use crate::ports::{Charts, PortError};
 use crate::sites::{Mentions, Sites};
 use crate::work::{Analyzer, entry};
 
@@ -135,10 +135,10 @@ impl Moves {
     ///
     /// # Errors
     /// The source of the notes is out of reach.
-    pub async fn way(&self, rules: &Rules, releases: &dyn Releases) -> Result<Way, PortError> {
+    pub async fn way(&self, rules: &Rules, sources: Sources<'_>) -> Result<Way, PortError> {
         let source = app_source(rules, &self.image, &self.repository);
         let (from, to) = (&self.route.from_app, &self.route.to.app);
-        let notes = notes::way(releases, &self.image, source.as_ref(), from, to).await?;
+        let notes = notes::way(sources, &self.image, source.as_ref(), from, to).await?;
         let bare = self.bare();
         Ok(Way {
             tags: bare.tags,
@@ -392,7 +392,7 @@ impl Analyzer {
         if let Err(reason) = judged(&moves.bare()) {
             return Ok(Body::Skipped(reason));
         }
-        let way = moves.way(&self.rules, self.releases.as_ref()).await?;
+        let way = moves.way(&self.rules, self.sources()).await?;
         let plan = match judged(&way) {
             Ok(plan) => plan,
             Err(reason) => return Ok(Body::Skipped(reason)),

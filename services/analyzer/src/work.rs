@@ -6,11 +6,12 @@ use job::{Body, Command, Plan, Request, SkipReason, Transience};
 use runtime::catalogue::Source;
 use terraform::{Options, Wanted};
 
-use crate::notes::{self, Way};
+use crate::notes::{self, Sources, Way};
 use crate::planning::{self, Rules};
-use crate::ports::{Charts, PortError, Releases, Repository};
+use crate::ports::{Charts, Images, PortError, Releases, Repository};
 use crate::release;
 use crate::sites::Mentions;
+use crate::steps;
 
 /// Carries the analyzer's commands out.
 pub struct Analyzer {
@@ -20,6 +21,7 @@ pub struct Analyzer {
     repository: Arc<dyn Repository>,
     pub(crate) releases: Arc<dyn Releases>,
     pub(crate) charts: Option<Arc<dyn Charts>>,
+    images: Option<Arc<dyn Images>>,
 }
 
 impl Analyzer {
@@ -39,6 +41,7 @@ impl Analyzer {
             repository,
             releases,
             charts: None,
+            images: None,
         }
     }
 
@@ -47,6 +50,21 @@ impl Analyzer {
     pub fn with_charts(self, charts: Arc<dyn Charts>) -> Analyzer {
         let charts = Some(charts);
         Analyzer { charts, ..self }
+    }
+
+    /// As before, with registries; without them the tags in between are taken to exist.
+    #[must_use]
+    pub fn with_images(self, images: Arc<dyn Images>) -> Analyzer {
+        let images = Some(images);
+        Analyzer { images, ..self }
+    }
+
+    /// Who is asked for notes.
+    pub(crate) fn sources(&self) -> Sources<'_> {
+        Sources {
+            releases: self.releases.as_ref(),
+            images: self.images.as_deref(),
+        }
     }
 
     async fn plan(&self, history: &History) -> Result<Body, PortError> {
@@ -100,14 +118,15 @@ impl Analyzer {
             return Ok(Body::Skipped(reason));
         }
         let entry = entry(&self.rules, &request.image);
-        let way = notes::way(
-            self.releases.as_ref(),
-            &request.image,
-            entry.as_ref(),
-            &found.from,
-            &request.tag,
-        )
-        .await?;
+        let image = &request.image;
+        let (from, to) = (&found.from, &request.tag);
+        let mut way = notes::way(self.sources(), image, entry.as_ref(), from, to).await?;
+        if let Some(images) = &self.images {
+            let looked = steps::look_up(images.as_ref(), &self.rules, image, &found, to, &mut way);
+            if let Err(reason) = looked.await? {
+                return Ok(Body::Skipped(reason));
+            }
+        }
         let plan = match judged(&way) {
             Ok(plan) => plan,
             Err(reason) => return Ok(Body::Skipped(reason)),
@@ -164,6 +183,7 @@ impl Work for Analyzer {
                 Err(PortError {
                     retry_after: Some(wait),
                     what,
+                    ..
                 }) => {
                     tracing::warn!(upgrade.id = %history.id, "analysis waits {wait:?}: {what}");
                     return Ok(Outcome::Wait(wait));
@@ -171,6 +191,7 @@ impl Work for Analyzer {
                 Err(PortError {
                     what,
                     retry_after: None,
+                    ..
                 }) => {
                     return Err(WorkError {
                         retry_after: None,

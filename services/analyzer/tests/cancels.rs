@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use analyzer::{Analyzer, PortError, Release, Releases, Repository};
+use analyzer::{Analyzer, Home, PortError, Release, Releases, Repository};
 use async_trait::async_trait;
 use bus::{History, Log, Memory, Outcome, Work as _};
 use job::{Body, Claim, Command, Phase, Request, Source};
@@ -51,7 +51,7 @@ impl Repository for Outside {
 
 #[async_trait]
 impl Releases for Outside {
-    async fn all(&self, _: &str) -> Result<Option<Vec<Release>>, PortError> {
+    async fn all(&self, _: &Home) -> Result<Option<Vec<Release>>, PortError> {
         self.0.fetch_add(1, Ordering::SeqCst);
         Ok(None)
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use analyzer::chart::ChartVersion;
-use analyzer::{Analyzer, Charts, PortError, Release, Releases, Repository};
+use analyzer::{Analyzer, Charts, Home, PortError, Release, Releases, Repository};
 use async_trait::async_trait;
 use bus::{Log, Memory, Outcome, Work as _};
 use job::{Body, Command, Plan, Request, Source, UpgradeId};
@@ -28,7 +28,7 @@ struct NoReleases;
 
 #[async_trait]
 impl Releases for NoReleases {
-    async fn all(&self, _: &str) -> Result<Option<Vec<Release>>, PortError> {
+    async fn all(&self, _: &Home) -> Result<Option<Vec<Release>>, PortError> {
         Ok(None)
     }
 }

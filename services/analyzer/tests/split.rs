@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use analyzer::{Analyzer, PortError, Release, Releases, Repository};
+use analyzer::{Analyzer, Home, PortError, Release, Releases, Repository};
 use async_trait::async_trait;
 use bus::{History, JetStream, Log, Outcome, Work as _};
 use job::{Body, Command, Request, SkipReason, Source, UpgradeId};
@@ -62,7 +62,7 @@ struct NoReleases;
 
 #[async_trait]
 impl Releases for NoReleases {
-    async fn all(&self, _: &str) -> Result<Option<Vec<Release>>, PortError> {
+    async fn all(&self, _: &Home) -> Result<Option<Vec<Release>>, PortError> {
         Ok(None)
     }
 }

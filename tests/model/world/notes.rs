@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use analyzer::{PortError, Release, Releases};
+use analyzer::{Home, PortError, Release, Releases};
 use async_trait::async_trait;
 
 use super::World;
@@ -10,16 +10,17 @@ use crate::ops::{Outside, VERSIONS};
 
 #[async_trait]
 impl Releases for World {
-    async fn all(&self, repository: &str) -> Result<Option<Vec<Release>>, PortError> {
+    async fn all(&self, home: &Home) -> Result<Option<Vec<Release>>, PortError> {
         self.call(Outside::Notes).await.map_err(|what| PortError {
             what,
             retry_after: Some(Duration::from_secs(60)),
+            lasting: false,
         })?;
         let release = |version: &&str| Release {
             tag: format!("v{version}"),
             title: None,
             body: format!("Changes of {version}."),
-            url: format!("https://github.com/{repository}/releases/{version}"),
+            url: format!("{}/releases/{version}", home.url()),
             prerelease: false,
         };
         Ok(Some(VERSIONS.iter().map(release).collect()))

@@ -105,6 +105,42 @@ impl Default for Repository {
     }
 }
 
+/// A git host besides GitHub that holds release notes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Forge {
+    /// What runs there.
+    pub kind: ForgeKind,
+    /// Its address; `https://` and its name by default.
+    pub url: Option<String>,
+    /// The file that holds a token; public projects need none.
+    pub token_file: Option<PathBuf>,
+}
+
+/// What a git host runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ForgeKind {
+    /// GitLab.
+    GitLab,
+    /// Gitea.
+    Gitea,
+    /// Forgejo, which is asked like Gitea.
+    Forgejo,
+}
+
+/// A registry of images or charts that wants a login, or is asked elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Registry {
+    /// Where it is asked, such as a mirror; `https://` and its name by default.
+    pub url: Option<String>,
+    /// The user.
+    pub user: String,
+    /// The file that holds the password or token.
+    pub password_file: Option<PathBuf>,
+}
+
 /// The last two parts of a repository's address, `owner/name`.
 pub(super) fn name_in(url: &str) -> String {
     let path = url.trim_end_matches('/');
@@ -226,6 +262,8 @@ impl Default for Helm {
 pub struct Kubernetes {
     /// The API's address; by default that of the pod's own cluster or of the kubeconfig.
     pub url: Option<String>,
+    /// Operating system and architecture of its nodes: an image has to be there for these.
+    pub platform: String,
     /// How long one answer of the API may take.
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,
@@ -235,6 +273,7 @@ impl Default for Kubernetes {
     fn default() -> Self {
         Self {
             url: None,
+            platform: "linux/amd64".to_owned(),
             timeout: Duration::from_secs(15),
         }
     }

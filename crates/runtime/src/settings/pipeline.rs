@@ -97,11 +97,44 @@ pub struct Risk {
     pub words: Vec<String>,
     /// Services that go through every version.
     pub always_step: Vec<String>,
+    /// How notes are judged.
+    pub rule: RiskRule,
+    /// Which versions a risky upgrade goes through.
+    pub steps: Granularity,
+}
+
+/// How release notes are judged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RiskRule {
+    /// Any listed word, anywhere.
+    #[default]
+    Plain,
+    /// What a line speaks about counts as well.
+    Weighed,
+}
+
+/// Which versions a risky upgrade goes through. Versions that notes tell to upgrade to first are
+/// steps in any case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Granularity {
+    /// Every version in between.
+    #[default]
+    Every,
+    /// The last patch of each minor version.
+    Minor,
+    /// The last version of each major one.
+    Major,
+    /// The versions whose notes raised the risk.
+    Breaking,
 }
 
 impl Default for Risk {
     fn default() -> Self {
         Self {
+            rule: RiskRule::default(),
+            steps: Granularity::default(),
             words: texts(&[
                 "breaking",
                 "migration required",

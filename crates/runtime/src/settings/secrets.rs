@@ -52,6 +52,22 @@ impl Secrets<'_> {
         self.read("GitHub token", file.as_ref(), "BOWLINE_SECRET_GITHUB_TOKEN")
     }
 
+    /// The token for a configured git host besides GitHub.
+    pub fn forge_token(&self, host: &str) -> Result<Option<Secret>, SecretError> {
+        let forge = self.settings.forges.get(host);
+        let file = forge.and_then(|forge| forge.token_file.as_ref());
+        let variable = format!("BOWLINE_SECRET_FORGE_{}", in_variable(host));
+        self.read(&format!("token for {host}"), file, &variable)
+    }
+
+    /// The password for a configured registry.
+    pub fn registry_password(&self, host: &str) -> Result<Option<Secret>, SecretError> {
+        let registry = self.settings.registries.get(host);
+        let file = registry.and_then(|registry| registry.password_file.as_ref());
+        let variable = format!("BOWLINE_SECRET_REGISTRY_{}", in_variable(host));
+        self.read(&format!("password for {host}"), file, &variable)
+    }
+
     /// The token for CI.
     pub fn ci_token(&self) -> Result<Option<Secret>, SecretError> {
         let file = &self.settings.ci.token_file;
@@ -102,6 +118,15 @@ impl Secrets<'_> {
     ) -> Result<Option<Secret>, SecretError> {
         self.source.read(name, file.map(PathBuf::as_path), variable)
     }
+}
+
+/// A host's name as variables spell it: in capitals, with `_` for all but letters and digits.
+fn in_variable(host: &str) -> String {
+    let capital = |c: char| match c.to_ascii_uppercase() {
+        c if c.is_ascii_alphanumeric() => c,
+        _ => '_',
+    };
+    host.chars().map(capital).collect()
 }
 
 #[cfg(test)]

@@ -121,6 +121,11 @@ impl Settings {
         if let Some(url) = &self.kubernetes.url {
             check_url(faults, "kubernetes.url", url, HTTP);
         }
+        let platform = self.kubernetes.platform.split_once('/');
+        if !platform.is_some_and(|(os, architecture)| !os.is_empty() && is_name(architecture)) {
+            let message = "must be an operating system and an architecture, such as `linux/arm64`";
+            faults.add("kubernetes.platform", message);
+        }
         match &self.ci.url {
             Some(url) => check_url(faults, "ci.url", url, HTTP),
             None if self.carries_out() => {
@@ -201,6 +206,26 @@ impl Settings {
                 if text.as_ref().is_some_and(|text| text.trim().is_empty()) {
                     faults.add(format!("services.{name}.backup.{key}"), "is empty");
                 }
+            }
+        }
+        for (host, forge) in &self.forges {
+            if let Some(url) = &forge.url {
+                check_url(faults, &format!("forges.{host}.url"), url, HTTP);
+            }
+            let named = !host.is_empty() && !host.contains(['/', ' ', '@']) && host.contains('.');
+            if !named || host == "github.com" {
+                let message = "must be the name of a git host other than github.com, without \
+                               scheme and path";
+                faults.add(format!("forges.{host}"), message);
+            }
+        }
+        for (host, registry) in &self.registries {
+            if let Some(url) = &registry.url {
+                check_url(faults, &format!("registries.{host}.url"), url, HTTP);
+            }
+            if host.is_empty() || host.contains(['/', ' ', '@']) {
+                let message = "must be the name of a registry, without scheme and path";
+                faults.add(format!("registries.{host}"), message);
             }
         }
         for (name, source) in &self.sources {

@@ -1,4 +1,4 @@
-//! What answers look like: releases, entity tags, errors.
+//! What answers look like: releases, files as they are, entity tags, errors.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Release, Repository};
-use crate::server::{json as json_reply, with_header};
+use crate::server::{json as json_reply, reply, with_header};
 
 pub(super) fn describe(id: u64, repository: &Repository) -> Value {
     let full_name = &repository.full_name;
@@ -29,10 +29,20 @@ pub(super) fn render(repository: &str, id: u64, release: &Release, at: Timestamp
 }
 
 pub(super) fn tagged(body: &Value) -> Response {
+    with_etag(json_reply(200, body), &body.to_string())
+}
+
+/// A file as it is.
+pub(super) fn raw(text: &str) -> Response {
+    let content_type = "application/vnd.github.raw+json; charset=utf-8";
+    with_etag(reply(200, content_type, text), text)
+}
+
+fn with_etag(answer: Response, body: &str) -> Response {
     let mut hasher = DefaultHasher::new();
-    body.to_string().hash(&mut hasher);
+    body.hash(&mut hasher);
     let etag = format!("W/\"{:016x}\"", hasher.finish());
-    with_header(json_reply(200, body), "etag", &etag)
+    with_header(answer, "etag", &etag)
 }
 
 pub(super) fn error(status: u16, message: &str, documentation: &str) -> Response {

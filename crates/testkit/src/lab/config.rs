@@ -8,6 +8,18 @@ use super::chart;
 use super::estate::Estate;
 use super::stacks::Stack;
 
+/// Nobody outside is asked for images.
+const REGISTRIES: [&str; 8] = [
+    "docker.io",
+    "ghcr.io",
+    "quay.io",
+    "lscr.io",
+    "gcr.io",
+    "codeberg.org",
+    "registry.gitlab.com",
+    "registry.k8s.io",
+];
+
 /// What a test can choose.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -120,6 +132,7 @@ pub(super) struct Addresses {
     pub(super) grpc: std::net::SocketAddr,
     /// The chart repository.
     pub(super) charts: String,
+    pub(super) registry: String,
     /// Over gRPC, over HTTP.
     pub(super) otlp: (String, String),
     /// By service.
@@ -227,6 +240,13 @@ sweep = "500ms"
         ack_wait = options.ack_wait.as_millis(),
         progress = progress.as_millis(),
     );
+    for registry in REGISTRIES {
+        writeln!(
+            text,
+            "\n[registries.\"{registry}\"]\nurl = \"{}\"",
+            at.registry
+        )?;
+    }
     if let Some(interval) = options.monitors {
         let (url, page) = &at.kuma;
         writeln!(

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use crate::apply::{Tree, Wanted};
 use crate::github::GitHub;
 use crate::kubernetes::{Cluster, Kind, Workload};
+use crate::registry::Registry;
 
 /// What all of them run at first.
 const FIRST: &str = "1.0.0";
@@ -96,13 +97,14 @@ pub(super) fn add_to(cluster: &Cluster, count: usize) {
     }
 }
 
-/// Publishes the releases of the crowd.
-pub(super) fn publish(github: &GitHub, count: usize) {
+/// Publishes the releases of the crowd, and their images.
+pub(super) fn publish(github: &GitHub, registry: &Registry, count: usize) {
     for number in 0..count {
         let repository = format!("crowd/app-{number:03}");
         for minor in 0..=LATER {
             let version = format!("1.{minor}.0");
             github.add_release(&repository, &version, "* fix: a rare crash at the start");
+            registry.push_image(&repository, &version);
         }
     }
 }

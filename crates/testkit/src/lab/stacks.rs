@@ -4,6 +4,7 @@ use crate::apply::{Tree, Wanted};
 use crate::github::GitHub;
 use crate::http::Site;
 use crate::kubernetes::{Cluster, Kind, Workload};
+use crate::registry::Registry;
 
 /// Where a version is written.
 #[derive(Clone, Copy, Debug)]
@@ -463,6 +464,32 @@ impl Stack {
     pub(super) fn publish(&self, github: &GitHub) {
         for (tag, notes) in self.releases {
             github.add_release(self.source, tag, notes);
+        }
+    }
+
+    /// Publishes an image of each release in the style of what is written; of those with a revision
+    /// there are two.
+    pub(super) fn push(&self, registry: &Registry, tree: &Tree) {
+        let Some(written) = self.version(|path| tree.get(path).cloned()) else {
+            return;
+        };
+        for (release, _) in self.releases {
+            let bare = release.trim_start_matches('v');
+            let tag = if written.starts_with('v') {
+                format!("v{bare}")
+            } else {
+                bare.to_owned()
+            };
+            let tags = match written.rsplit_once("-r") {
+                Some(_) => vec![format!("{tag}-r0"), format!("{tag}-r1")],
+                None => vec![tag],
+            };
+            for runs in self.runs {
+                let repository = runs.repository.trim_start_matches("ghcr.io/");
+                for tag in &tags {
+                    registry.push_image(repository, tag);
+                }
+            }
         }
     }
 

@@ -8,9 +8,10 @@ use reqwest::header::{ETAG, IF_NONE_MATCH};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::{Helm, read, refusal};
+use super::Helm;
 use crate::chart::ChartVersion;
 use crate::ports::PortError;
+use crate::registry::{read, refusal};
 
 /// The largest indexes have some twenty megabytes.
 const MAX_INDEX: usize = 64 * 1024 * 1024;
@@ -33,7 +34,7 @@ impl Helm {
         let url = format!("{repository}/index.yaml");
         let key = (url.clone(), chart.to_owned());
         let known = self.indexes.get(&key);
-        let mut request = self.client.get(&url);
+        let mut request = self.registries.client.get(&url);
         if let Some((etag, _)) = &known {
             request = request.header(IF_NONE_MATCH, etag);
         }
@@ -42,7 +43,11 @@ impl Helm {
             return Ok(Some(versions));
         }
         if !answer.status.is_success() {
-            return Err(refusal(&url, &answer));
+            return Err(refusal(
+                &url,
+                &answer,
+                "; chart repositories with an index are read without a login",
+            ));
         }
         let (body, name) = (answer.body, chart.to_owned());
         // A large index takes a while.

@@ -1,12 +1,14 @@
 //! Pages, tokens, limits and failures against the stubs.
 
+use std::time::Duration;
+
 use testkit::registry::Registry;
 
 use super::*;
 
 fn client() -> Helm {
     runtime::tls::install();
-    Helm::new(Duration::from_secs(20)).unwrap()
+    Helm::new(&Settings::default()).unwrap()
 }
 
 fn told(found: Option<Arc<Vec<ChartVersion>>>) -> Vec<String> {

@@ -65,8 +65,7 @@ fn way(tags: &[&str], to: &str, body: &str) -> Way {
             .map(|tag| note(tag, body))
             .collect(),
         tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
-        without: None,
-        chart: None,
+        ..Way::default()
     }
 }
 

@@ -1,0 +1,191 @@
+use super::*;
+use proptest::prelude::*;
+
+fn found(text: &str) -> Vec<(String, String)> {
+    let sections = sections(text).into_iter();
+    sections
+        .map(|section| (section.version, section.body.trim().to_owned()))
+        .collect()
+}
+
+#[track_caller]
+fn check(text: &str, expected: &[(&str, &str)]) {
+    let expected: Vec<(String, String)> = expected
+        .iter()
+        .map(|(version, body)| ((*version).to_owned(), (*body).to_owned()))
+        .collect();
+    assert_eq!(found(text), expected, "{text}");
+}
+
+#[test]
+fn one_version_is_not_taken_for_another_that_begins_like_it() {
+    check(
+        "# Changelog\n\n## 1.2.11\nc\n\n## 1.2.10\nb\n\n## 1.2.1\na\n",
+        &[("1.2.11", "c"), ("1.2.10", "b"), ("1.2.1", "a")],
+    );
+}
+
+#[test]
+fn headings_are_found_in_every_usual_markup() {
+    for (heading, version) in [
+        ("## 1.2.3", "1.2.3"),
+        ("## v1.2.3", "v1.2.3"),
+        ("## [1.2.3]", "1.2.3"),
+        ("## [1.2.3] - 2026-01-02", "1.2.3"),
+        (
+            "## [v1.2.3](https://example.org/compare/v1.2.2...v1.2.3) (2026-01-02)",
+            "v1.2.3",
+        ),
+        ("# 2026-01-02 - 1.2.3", "1.2.3"),
+        ("### Version 1.2.3 (January 2nd, 2026)", "1.2.3"),
+        ("## 🚀 Release 1.2.3 🎉", "1.2.3"),
+        ("## ~~1.2.3~~ [YANKED]", "1.2.3"),
+        ("## **1.2.3**", "1.2.3"),
+        ("**v1.2.3**", "v1.2.3"),
+        ("__1.2.3__", "1.2.3"),
+        ("**1.2.3:**", "1.2.3"),
+        ("<h2>1.2.3</h2>", "1.2.3"),
+        ("<h3 id=\"v1\">Version 1.2.3</h3>", "1.2.3"),
+        ("1.2.3\n=====", "1.2.3"),
+        (
+            "Synapse 1.125.0 (2025-02-11)\n============================",
+            "1.125.0",
+        ),
+        ("1.2.3 / 2026-01-02\n------------------", "1.2.3"),
+        ("## app@1.2.3", "1.2.3"),
+        ("## @scope/app@1.2.3", "1.2.3"),
+        ("## app-v1.2.3", "v1.2.3"),
+        ("## release/1.2", "1.2"),
+        ("## version/2026.2.3", "2026.2.3"),
+        ("## What's new in 2026.2", "2026.2"),
+        ("## Changes in 4.7.0", "4.7.0"),
+        ("## Home Assistant 2026.2.1", "2026.2.1"),
+        ("## 4.6.3-r1", "4.6.3-r1"),
+        ("## 1.2.0-rc.1 (2026-01-02)", "1.2.0-rc.1"),
+        ("## 1.2.3 \"Dizzy Dolphin\"", "1.2.3"),
+        ("## 1.2.3 - The Big One", "1.2.3"),
+        ("## Version 12", "12"),
+        ("## v12", "v12"),
+        ("## v1.0.32.0", "v1.0.32.0"),
+        ("## 1.2.3 ##", "1.2.3"),
+        ("## `1.2.3`", "1.2.3"),
+    ] {
+        check(
+            &format!("{heading}\ntext\n\n# 0.0.9\nold\n"),
+            &[(version, "text"), ("0.0.9", "old")],
+        );
+    }
+}
+
+#[test]
+fn what_only_looks_like_a_versions_heading_stays_in_its_section() {
+    for inner in [
+        "### Upgrading from 1.2.1",
+        "### Migration to 2.0",
+        "### Support for Python 3.12",
+        "### PostgreSQL 14 is required",
+        "### Changes since 1.2.0",
+        "### 12 bugs fixed",
+        "## 2.0 migration guide",
+        "```\n## 9.9.9\n```",
+        "~~~\n9.9.9\n=====\n~~~",
+        "<!-- ## 9.9.9 -->",
+        "<!--\n## 9.9.9\n-->",
+        "> ## 9.9.9",
+        "    ## 9.9.9",
+        "1.0.0 was the last one with it.",
+        "#9.9.9",
+        "### 1.x",
+    ] {
+        let text = format!("## 1.2.3\na\n{inner}\nb\n\n## 1.2.2\nc\n");
+        let sections = sections(&text);
+        let versions: Vec<&str> = sections
+            .iter()
+            .map(|section| section.version.as_str())
+            .collect();
+        assert_eq!(versions, ["1.2.3", "1.2.2"], "{inner}");
+        assert!(sections[0].body.contains(inner), "{inner}");
+    }
+}
+
+#[test]
+fn what_is_not_released_belongs_to_no_version() {
+    check(
+        "# Changelog\n## [Unreleased]\n- breaking\n## 1.2.3\na\n",
+        &[("1.2.3", "a")],
+    );
+    check(
+        "## 1.2.3\na\n## Unreleased\n- breaking\n## 1.2.2\nb\n",
+        &[("1.2.3", "a"), ("1.2.2", "b")],
+    );
+    check("## 1.2.3\na\n# Older\nb\n", &[("1.2.3", "a")]);
+}
+
+#[test]
+fn versions_below_their_line_are_sections_of_their_own() {
+    check(
+        "## 1.2\nfirst\n### 1.2.1\nb\n### 1.2.0\na\n## 1.1\nold\n",
+        &[
+            ("1.2", "first"),
+            ("1.2.1", "b"),
+            ("1.2.0", "a"),
+            ("1.1", "old"),
+        ],
+    );
+    check(
+        "# 1.2.3\na\n# Features\nb\n# 1.2.2\nc\n",
+        &[("1.2.3", "a\n# Features\nb"), ("1.2.2", "c")],
+    );
+}
+
+#[test]
+fn lines_that_nothing_marks_are_headings_where_nothing_else_is() {
+    check(
+        "Version 4.7.0 'Gorst':\n\t- removed a\n\t- 4.6.0 is old\n\nVersion 4.6.3 'Gorst':\n\t- b\n",
+        &[("4.7.0", "- removed a\n\t- 4.6.0 is old"), ("4.6.3", "- b")],
+    );
+    check(
+        "1.2.3 (2026-01-02)\n\n- a\n\n1.2.2 (2025-12-01)\n\n1.2.1 was bad, so this is out.\n",
+        &[
+            ("1.2.3", "- a"),
+            ("1.2.2", "1.2.1 was bad, so this is out."),
+        ],
+    );
+    check("no versions at all\n", &[]);
+    check("", &[]);
+}
+
+#[test]
+fn lists_that_begin_with_the_oldest_are_read_as_well() {
+    check(
+        "# 1.0.0\na\n# 1.1.0\nb\n",
+        &[("1.0.0", "a"), ("1.1.0", "b")],
+    );
+}
+
+#[test]
+fn packages_of_a_monorepo_are_told_apart() {
+    let text = "## web@1.2.0\na\n## server@1.2.0\nb\n";
+    let packages: Vec<Option<String>> = sections(text)
+        .into_iter()
+        .map(|section| section.package)
+        .collect();
+    assert_eq!(
+        packages,
+        [Some("web".to_owned()), Some("server".to_owned())]
+    );
+}
+
+proptest! {
+    #[test]
+    fn sections_never_panic_and_do_not_overlap(
+        text in "(#{0,4} ?v?[0-9]{1,2}\\.[0-9]|=====|-----|```|<!--|-->|[a-z ]{0,9}|[äß]|\n){0,60}"
+    ) {
+        let mut last = 0;
+        for section in sections(&text) {
+            let begins = section.body.as_ptr() as usize - text.as_ptr() as usize;
+            prop_assert!(begins >= last);
+            last = begins + section.body.len();
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Lines of release notes that announce breakage, each with its weight.
+//!
+//! The plain rule looks for words. This one also asks what a line speaks about: a removed setting
+//! counts, a removed test does not, and "no breaking changes" says the opposite of its words. Each
+//! line that is taken for harmless is named with the reason, so that a person can disagree.
+
+mod context;
+mod lower;
+mod signs;
+
+use self::context::{Context, Part, lines};
+use crate::assess::Note;
+use crate::scan::{MAX_QUOTE, quoted};
+
+/// What a line announces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// It says that something breaks.
+    Breaking,
+    /// It stands under a heading that says so.
+    BreakingSection,
+    /// Data or settings have to be brought to a new form.
+    Migration,
+    /// A setting, a part or a function is gone.
+    Removed,
+    /// A setting or a part is called otherwise.
+    Renamed,
+    /// Whoever runs it has to do something.
+    Action,
+    /// The database changes.
+    Database,
+    /// A weakness is closed.
+    Security,
+}
+
+impl Kind {
+    /// In words for people.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Breaking => "breaking",
+            Self::BreakingSection => "breaking section",
+            Self::Migration => "migration",
+            Self::Removed => "removed",
+            Self::Renamed => "renamed",
+            Self::Action => "action",
+            Self::Database => "database",
+            Self::Security => "security",
+        }
+    }
+}
+
+/// A line that announces something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announced {
+    /// What.
+    pub kind: Kind,
+    /// The version whose notes say it.
+    pub version: String,
+    /// The line, bounded; text of strangers.
+    pub quote: String,
+    /// Where people can read it.
+    pub url: String,
+    /// Why it is taken for harmless, if it is.
+    pub lowered: Option<&'static str>,
+}
+
+/// How many lines of one release are told.
+const MAX_PER_RELEASE: usize = 40;
+
+/// Every line that announces something, in the order of the notes.
+#[must_use]
+pub fn weigh(notes: &[Note]) -> Vec<Announced> {
+    let mut found = Vec::new();
+    for note in notes {
+        let (mut count, mut denied) = (0, false);
+        let title = note.title.iter().map(|title| Context::title(title));
+        for line in title.chain(lines(&note.body)) {
+            denied = !line.heading && (denied || lower::says_none(&line.text));
+            let Some((kind, lowered)) = judge(&line, &note.version, denied) else {
+                continue;
+            };
+            // A release with a hundred bumps says nothing new with each.
+            if count == MAX_PER_RELEASE && lowered.is_some() {
+                continue;
+            }
+            count += usize::from(lowered.is_some());
+            found.extend(telling(&line.text).into_iter().map(|sentence| Announced {
+                kind,
+                version: note.version.clone(),
+                quote: quoted(sentence),
+                url: note.url.clone(),
+                lowered,
+            }));
+        }
+    }
+    found
+}
+
+/// What a release says first of what is new in it, on one line: an item of a list that is for those
+/// who use the thing, and no bump, thanks or fix of the tests.
+pub(crate) fn highlight(body: &str) -> Option<String> {
+    let all = lines(body);
+    let items = all.iter().filter(|line| {
+        let item = ["- ", "* ", "+ "]
+            .iter()
+            .any(|mark| line.text.starts_with(mark));
+        item && line.is_item() && !lower::is_noise(line)
+    });
+    let text = items.map(|line| without_addresses(&line.text)).next()?;
+    let text = text.trim_start_matches(['-', '*', '+', ' ']);
+    let words = text.split_whitespace().count();
+    (words > 2).then(|| quoted(text))
+}
+
+/// `denied`: the section said that there is none.
+fn judge(line: &Context<'_>, version: &str, denied: bool) -> Option<(Kind, Option<&'static str>)> {
+    let words = without_addresses(&line.text);
+    let sign = signs::kind(&words);
+    let in_section = match line.part {
+        _ if denied => None,
+        Part::Breaking if line.is_item() => Some(Kind::BreakingSection),
+        Part::Removed if line.is_item() => Some(Kind::Removed),
+        _ => None,
+    };
+    let kind = sign.or(in_section)?;
+    let lowered = lower::reason(line, kind, sign.is_some(), version);
+    // In a section about breakage what announces nothing by itself is no finding when harmless.
+    if sign.is_none() && lowered.is_some() {
+        return None;
+    }
+    Some((kind, lowered))
+}
+
+/// Without tags and addresses: what they spell is not said.
+fn without_addresses(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let skipped = match c {
+            '<' if rest.starts_with("<img")
+                || rest.starts_with("<a ")
+                || rest.starts_with("<!") =>
+            {
+                rest.find('>').map(|end| end + 1)
+            }
+            ']' if rest.starts_with("](") => rest.find(')').map(|end| end + 1),
+            'h' if rest.starts_with("http://") || rest.starts_with("https://") => {
+                Some(rest.find([' ', ')', '>', '"']).unwrap_or(rest.len()))
+            }
+            _ => None,
+        };
+        if skipped.is_none() {
+            kept.push(c);
+        } else {
+            kept.push(' ');
+        }
+        rest = rest
+            .get(skipped.unwrap_or_else(|| c.len_utf8())..)
+            .unwrap_or_default();
+    }
+    kept
+}
+
+/// The sentences of a paragraph.
+fn sentences(text: &str) -> impl Iterator<Item = &str> + Clone {
+    let ends = |rest: &str| {
+        let marks = [". ", "! ", "? ", "; ", "。"];
+        let ends = marks
+            .iter()
+            .filter_map(|mark| Some(rest.find(mark)? + mark.len()));
+        ends.min().unwrap_or(rest.len())
+    };
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let (sentence, after) = rest.split_at_checked(ends(rest))?;
+        rest = after;
+        (!sentence.is_empty()).then_some(sentence)
+    })
+}
+
+/// So many sentences of one paragraph are quoted.
+const MAX_SENTENCES: usize = 4;
+
+/// The sentences of a paragraph that announce something; all of a short one.
+fn telling(text: &str) -> Vec<&str> {
+    if text.chars().count() <= MAX_QUOTE {
+        return vec![text];
+    }
+    let told = sentences(text).filter(|sentence| signs::kind(sentence).is_some());
+    let told: Vec<&str> = told.take(MAX_SENTENCES).collect();
+    if told.is_empty() { vec![text] } else { told }
+}
+
+#[cfg(test)]
+mod corpus;
+#[cfg(test)]
+mod tests;

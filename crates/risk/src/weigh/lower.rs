@@ -1,0 +1,171 @@
+//! Why a line that seems to announce breakage is harmless.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use version::Tag;
+
+use super::context::{Context, Part};
+use super::{Kind, sentences, signs};
+
+fn pattern(text: &str) -> Regex {
+    Regex::new(&format!("(?i){text}")).expect("the pattern is a literal")
+}
+
+macro_rules! patterns {
+    ($($name:ident = $text:expr;)*) => {
+        $(static $name: LazyLock<Regex> = LazyLock::new(|| pattern($text));)*
+    };
+}
+
+patterns! {
+    DEPENDENCY = r"^[-*+\s\[`#]*(?:chore|build|fix|ci)\(deps[^)]*\)|^[-*+\s]*(?:deps|dependencies)[(:]|^[-*+\s\[`]*(?:bump(?:s|ed)?|update[sd]?) (?:the )?(?:dependency |dependencies\b|[\w@/.\-`]+ (?:dependency |group |to v?\d|from v?\d))|^[-*+\s\[`]*upgrade[sd]? (?:the )?(?:dependency |dependencies\b)|@dependabot|@renovate|dependabot\[bot\]|renovate\[bot\]";
+    CONTRIBUTOR = r"made their first contribution|^[-*\s]*(?:thanks to|new contributors|full changelog)";
+    NEGATED = r"\byou can (?:follow|read|see)\b|\b(?:does|do|did) not (?:introduce|contain|include|bring|have|make|need|require) any\b|\b(?:no|non|zero|without(?: any)?|not(?: a| an| any)?|none of|free of|nor|never)[- ](?:known |intended |other |more |further |user-facing |manual |new )*(?:breaking|breaks?|incompatib\w*|migrations?|database|schema|actions?|manual|interventions?|removals?|steps?|downtime|changes? (?:in|to) (?:settings|the api|configuration))|\bnon-?breaking\b|\bnothing (?:to do|is removed|was removed|breaks|else|has to|needs to|must)|\b(?:is|are) not required\b|\bdo(?:es)? not (?:break|need to|have to|require)|\b(?:don't|doesn't|won't|needn't) (?:break|need|have to|require)|\bnot (?:needed|necessary)\b|\bno (?:[\w-]+ ){0,3}(?:is |are )?(?:required|needed|necessary)\b|\b(?:isn't|not) (?:a )?breaking\b|\bfully (?:backwards?[- ])?compatible\b|\bno(?:body|[- ]one) (?:has|needs|must)\b|\bnothing changes\b|\bno hay\b|\bno es necesario\b|\bkeine?\b.{0,30}(?:inkompat|änderung|nötig|erforderlich)|\baucune?\b|не требуется|не нужно|无需|不需要|没有(?:不兼容|破坏)";
+    FIX = r"^[-*+\s•]*(?:\[[^\]]*\]\s*)?(?:\*\*[^*]*\*\*:?\s*)?(?:\([^)]*\)\s*)?(?:`[^`]*`:\s*)?(?:[\w-]+: )?(?:fix(?:es|ed)?|bug ?fix|resolve[sd]?|correct(?:s|ed)?|prevent(?:s|ed)?|revert(?:s|ed)?|restore[sd]?|repair(?:s|ed)?|hotfix|avoid(?:s|ed)?|handle[sd]?)\b|^[-*+\s]*(?:fix|bug)(?:\([^)]*\))?:";
+    MENDS = r"\b(?:fix(?:es|ed)|mend(?:s|ed)|repair(?:s|ed)|revert(?:s|ed))\b.{0,40}\b(?:breaking|breakage|broke|removed|renamed|incompatib|regression|bug)|\b(?:breaking|incompatib\w*) (?:bug|regression|behaviou?r)\b|\b(?:race condition|memory leak|deadlock|flicker|crash|hiccup)\b|\b(?:not|no longer) (?:crash|fail|hang|block|leak|flicker|freez|show|jump|los|render|re-?apply|duplicat|appear|stop|stuck|slow|ask|shift|wrap|cut|overlap)\w*";
+    INTERNAL = r"\b(?:refactor\w*|unused|needless|spelling|dead code|unreachable|internal(?:s|ly)?|unit tests?|tests?|test suite|fixtures?|lint\w*|typos?|comments?|(?:in|from|of|to|the) (?:docs|documentation|readme|examples?)(?: page)?s?$|example (?:code|files?|configs?)|(?:first|start|front|home|landing|settings|admin|login|about) (?:page|screen|area|view|interface)|code ?base|private|clean-?up|clean(?:ed|s)? up|leftovers?|stubs?|dev(?:elopment)?[- ]dependenc\w+|icons?|buttons?|tooltips?|css|colou?rs?|logos?|strings?|translations?|labels? (?:in|on|of) the|whitespace|imports?|class(?:es)?|helpers?|mock\w*|storybook|github actions?|workflows?|source files?|variable names?|typing|type hints?|eslint|mypy|duplicated?|redundant|obsolete code|debug (?:output|log\w*)|log (?:line|message)s?|animations?|borders?|polyfills?|shadows?|margins?|themes?|[\w/.-]+\.(?:c|h|cc|cpp|go|rs|py|js|ts|tsx|php|java|rb|css|scss|vue)|spacing|padding|placeholder|menus?|tabs?|overview|dialogs?|toolbars?|wording|glyph|emoji|spinner|banner|footer|sidebar|screenshots?)\b";
+    STRONG = r"\b(?:you|users?|admins?|administrators?|operators?) (?:now |will |all |also )*(?:must|need to|have to)\b|\bmust now\b|\baction required\b|\bmanual intervention\b|\bBREAKING[ -]CHANGES?:|\bbefore (?:you )?(?:upgrad|updat)|!:";
+    NOTHING_TO_DO = r"\b(?:do|does|need|needs|has|have) not (?:have |need )?(?:to )?(?:do|edit|change|act|set|touch|run)\b|\bdon't (?:have|need) to\b|\bnothing (?:to do|changes)\b|\bno action\b|\bnobody (?:has|needs)\b|\bby itself\b";
+    SOURCE = r"^[-*+\s]*(?:[\w.-]+/)*[\w.-]+\.(?:c|h|cc|cpp|go|rs|py|js|ts|java|rb)\b";
+    LATER = r"\bwill be (?:removed|dropped|renamed|gone|ignored|required|unsupported|retired)|\bto be removed\b|\bin (?:a|one of the|some) (?:future|later|coming|next|upcoming)\b|\bfuture (?:release|version)s?\b|\bplanned\b|\bnext (?:major|release|version)\b|\buntil (?:then|version|v?\d)|\bnot before\b|\bat the earliest\b|\bscheduled for\b|\bgoing away\b|\bnot earlier than\b|\bin (?:late |early )?20\d\d\b";
+    STILL = r"\bstill (?:works?|read|accepted|supported|available|honou?red|recogni[sz]ed|understood|there|valid|be used)\b|\bcontinues? to (?:work|be|accept|read)|\bkeeps? working\b|\bkeep on working\b|\bremain(?:s)? (?:available|supported|valid|as)\b|\bstays? (?:available|supported|valid|as)\b|\bare kept\b|\bis kept\b|\bkeeps? (?:its|their|the old)\b|\bold (?:name|names|one|ones|key|keys) (?:still|also|too|works?|remain)|\bboth (?:names|spellings|work)\b|\bas an alias\b";
+    ITSELF = r"\bautomatic(?:ally)?\b|\bby itself\b|\bon its own\b|\btransparent(?:ly)?\b|\bhappens (?:at|on|in|during) (?:the )?(?:start|background)|\bin the background\b|\bwithin (?:a few |some )?seconds\b|\bin (?:a few |some )?seconds\b|\btakes? (?:only |just )?(?:a |one )?(?:moment|blink|second|instant)\b|\bblink\b|\b(?:is|are) converted\b|\bno need to\b|\bnothing for you\b|\bselbst(?:ständig)?\b|\bvon selbst\b|自动";
+    DEPRECATED = r"\bdeprecat\w*\b";
+    ADVISORY = r"\bCVE-\d{4}-\d+\b|\bGHSA-[0-9a-z]{4}-";
+    OLDER = r"\b(?:in|since|already in|as of) (?:version |release )?v?(\d+(?:\.\d+)+)\b";
+    OTHER_WORDS = r"\b(?:record|ground|line|path|word|tie|heart|news|code|law|wave|ice)-?[- ]?breaking\b|\bbreaking (?:entries|entry|sections?|labels?|words?|commits?|headings?|badge|marker)\b|\bbreaking[- ](?:news|point|long|spaces?|hyphens?|lines?|words?|out of|up|down|free)\b|\bnon-?breaking (?:space|hyphen)|\b(?:line|word|page)[- ]break|\bincompatible (?:types?|exploit|browser|file|image|font)";
+}
+
+/// Why the line is harmless; none if it is not.
+pub(super) fn reason(
+    line: &Context<'_>,
+    kind: Kind,
+    own_words: bool,
+    version: &str,
+) -> Option<&'static str> {
+    let text = line.text.as_ref();
+    if kind == Kind::Security {
+        return Some("it closes a weakness");
+    }
+    if line.code {
+        return Some("it stands in code");
+    }
+    if line.quoted {
+        return Some("it quotes somebody else");
+    }
+    if CONTRIBUTOR.is_match(text) {
+        return Some("it names contributors");
+    }
+    if DEPENDENCY.is_match(text) {
+        return Some("it is about a dependency");
+    }
+    if OTHER_WORDS.is_match(text) && !STRONG.is_match(text) {
+        return Some("its words mean something else");
+    }
+    if says_none(text) || is_denied(text) {
+        return Some("it says that there is none");
+    }
+    if line.heading {
+        // What stands under it counts.
+        let words = text
+            .split_whitespace()
+            .filter(|word| word.contains(char::is_alphabetic));
+        let says = STRONG.is_match(text) && words.count() > 3;
+        return (!says).then_some("it is a heading");
+    }
+    if STRONG.is_match(text) {
+        return None;
+    }
+    if ADVISORY.is_match(text) && kind != Kind::Action {
+        return Some("it closes a weakness");
+    }
+    if speaks_of_older(text, version) {
+        return Some("it speaks of an older version");
+    }
+    if MENDS.is_match(text) || FIX.is_match(text) {
+        return Some("it tells what was mended");
+    }
+    if LATER.is_match(text) {
+        return Some("it announces something for later");
+    }
+    if STILL.is_match(text) {
+        return Some("the old way goes on");
+    }
+    if line.part == Part::Internal {
+        return Some("it stands among what concerns developers");
+    }
+    if (SOURCE.is_match(text) || kind != Kind::Action)
+        && !matches!(kind, Kind::Migration | Kind::Database)
+        && INTERNAL.is_match(text)
+    {
+        return Some("it is about internals or looks");
+    }
+    if matches!(
+        kind,
+        Kind::Migration | Kind::Database | Kind::Renamed | Kind::Breaking
+    ) && ITSELF.is_match(text)
+    {
+        return Some("it happens by itself");
+    }
+    if DEPRECATED.is_match(text) && (line.part == Part::Deprecated || kind == Kind::Renamed) {
+        return Some("it announces something for later");
+    }
+    if line.part == Part::Deprecated && !own_words {
+        return Some("it announces something for later");
+    }
+    if line.part == Part::Fixed && kind != Kind::Action && kind != Kind::Migration {
+        return Some("it stands among what was mended");
+    }
+    None
+}
+
+/// Whether a line is for developers alone.
+pub(super) fn is_noise(line: &Context<'_>) -> bool {
+    let text = line.text.as_ref();
+    line.part == Part::Internal
+        || CONTRIBUTOR.is_match(text)
+        || DEPENDENCY.is_match(text)
+        || text
+            .trim_start_matches(['-', '*', '+', ' '])
+            .starts_with("chore")
+}
+
+/// Whether what it announces is denied in the same breath. Where nobody has to do anything, that goes
+/// for the paragraph, unless another sentence of it wants something done.
+fn is_denied(text: &str) -> bool {
+    if !NEGATED.is_match(text) {
+        return false;
+    }
+    let telling = sentences(text).filter(|sentence| !NEGATED.is_match(sentence));
+    let mut kinds = telling.filter_map(signs::kind);
+    if NOTHING_TO_DO.is_match(text) {
+        return !kinds.any(|kind| matches!(kind, Kind::Action | Kind::Migration));
+    }
+    kinds.next().is_none()
+}
+
+/// `None.`, `n/a`, `-`: what fills an empty section.
+pub(super) fn says_none(text: &str) -> bool {
+    let bare = text
+        .trim_matches(|c: char| !c.is_alphanumeric())
+        .to_lowercase();
+    let words = [
+        "none", "n/a", "nothing", "no", "keine", "aucun", "ninguno", "无", "нет",
+    ];
+    bare.is_empty()
+        || words.contains(&bare.as_str())
+        || bare.starts_with("none ")
+        || bare.starts_with("nothing ")
+        || (bare.starts_with("no ") && bare.len() < 60)
+}
+
+/// Whether it names a version before the one whose notes it stands in.
+fn speaks_of_older(text: &str, version: &str) -> bool {
+    let bare = |text: &str| Tag::parse(text.trim_start_matches(['v', 'V']));
+    let this = bare(version);
+    OLDER.captures_iter(text).any(|found| {
+        let other = found.get(1).map_or("", |found| found.as_str());
+        version::compare_apps(other, this.as_str()) == Some(std::cmp::Ordering::Less)
+    }) && !text.to_lowercase().contains("upgrad")
+}

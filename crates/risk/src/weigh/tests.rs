@@ -1,0 +1,109 @@
+use super::*;
+
+fn told(body: &str) -> Vec<(Kind, Option<&'static str>)> {
+    let note = Note {
+        version: "2.0.0".to_owned(),
+        title: None,
+        body: body.to_owned(),
+        url: String::new(),
+    };
+    let told = weigh(&[note]).into_iter();
+    told.map(|line| (line.kind, line.lowered)).collect()
+}
+
+#[test]
+fn what_wants_something_of_people_counts() {
+    for (line, kind) in [
+        ("You must now set SITE_SECRET.", Kind::Action),
+        ("The port moved from 3000 to 8080.", Kind::Breaking),
+        ("This release requires PostgreSQL 14.", Kind::Action),
+        ("feat!: sessions in Redis", Kind::Breaking),
+        ("BREAKING CHANGE: tokens are short-lived", Kind::Breaking),
+        ("The option `legacy_auth` was removed.", Kind::Removed),
+        ("`OLD_NAME` -> `NEW_NAME`", Kind::Renamed),
+        (
+            "The first start may take hours while tables are rebuilt.",
+            Kind::Database,
+        ),
+        ("Back up your data before upgrading.", Kind::Action),
+        ("Upgrade to 2.5 first, then to 3.0.", Kind::Migration),
+    ] {
+        let found = told(line);
+        let counts = found.iter().any(|(_, lowered)| lowered.is_none());
+        assert!(counts, "{line}: {found:?}");
+        assert!(kind == found[0].0 || counts, "{line}: {found:?}");
+    }
+}
+
+#[test]
+fn what_is_harmless_is_told_with_its_reason() {
+    for (line, reason) in [
+        (
+            "There are no breaking changes in this release.",
+            "it says that there is none",
+        ),
+        (
+            "Bump pg from 8.11 to 8.12, which drops support for Node 16, by @dependabot",
+            "it is about a dependency",
+        ),
+        (
+            "chore(deps)!: update dependency x to v2",
+            "it is about a dependency",
+        ),
+        (
+            "- removed unused helper class for settings",
+            "it is about internals or looks",
+        ),
+        ("> The option `a` was removed.", "it quotes somebody else"),
+        ("```\nThe option `a` was removed.\n```", "it stands in code"),
+        (
+            "- Fix removed option `a` being read",
+            "it tells what was mended",
+        ),
+        (
+            "The setting `a` will be removed in a future release.",
+            "it announces something for later",
+        ),
+        (
+            "The option `a` was renamed to `b`; the old name still works.",
+            "the old way goes on",
+        ),
+        ("Fixes CVE-2026-1234.", "it closes a weakness"),
+    ] {
+        let found = told(line);
+        assert_eq!(
+            found.first().and_then(|(_, lowered)| *lowered),
+            Some(reason),
+            "{line}"
+        );
+        assert!(
+            found.iter().all(|(_, lowered)| lowered.is_some()),
+            "{line}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn the_heading_above_weighs_with_a_line() {
+    assert_eq!(
+        told("## Breaking changes\n- sessions live in Redis\n"),
+        [
+            (Kind::Breaking, Some("it is a heading")),
+            (Kind::BreakingSection, None)
+        ]
+    );
+    assert!(
+        told("## Breaking changes\n\nNone.\n")
+            .iter()
+            .all(|(_, lowered)| lowered.is_some())
+    );
+    assert!(
+        told("## Breaking changes\n\n## Features\n- more of it\n")
+            .iter()
+            .all(|(_, lowered)| lowered.is_some())
+    );
+    assert_eq!(
+        told("### Removed\n- the export to Gopher\n"),
+        [(Kind::Removed, None)]
+    );
+}

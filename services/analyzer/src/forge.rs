@@ -1,0 +1,260 @@
+//! [`Releases`] from git hosts: GitHub, GitLab, and Forgejo with its elder, Gitea.
+//!
+//! The three differ in addresses and names; `ask.rs` is what they share.
+
+mod ask;
+mod gitea;
+mod github;
+mod gitlab;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use runtime::Secret;
+use runtime::settings::{ForgeKind, Settings};
+use serde::de::DeserializeOwned;
+
+use self::ask::{Answer, Asker};
+use crate::cache::Cache;
+use crate::ports::{Home, PortError, Release, Releases, Tagged};
+
+/// More than any project's releases that matter; a list without end would never stop.
+const MAX_PAGES: usize = 30;
+const JSON: &str = "application/json";
+/// Git hosts that need no configuration, with their kind.
+const KNOWN: [(&str, ForgeKind); 3] = [
+    ("gitlab.com", ForgeKind::GitLab),
+    ("codeberg.org", ForgeKind::Forgejo),
+    ("gitea.com", ForgeKind::Gitea),
+];
+
+/// The git hosts that are known.
+pub struct Forges {
+    hosts: BTreeMap<String, Host>,
+}
+
+struct Host {
+    kind: Kind,
+    asker: Asker,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    GitHub,
+    GitLab,
+    Gitea,
+}
+
+impl Forges {
+    /// All configured hosts, and those that everybody knows.
+    ///
+    /// # Errors
+    /// A token cannot be read, or the TLS set-up of this machine is unusable.
+    pub fn new(settings: &Settings, cache: &Arc<dyn Cache>) -> anyhow::Result<Forges> {
+        let secrets = settings.secrets();
+        let client = client(settings.github.timeout)?;
+        let github = Host::github(
+            client.clone(),
+            &settings.github.url,
+            secrets.github_token()?,
+            Arc::clone(cache),
+        );
+        let mut hosts = BTreeMap::from([("github.com".to_owned(), github)]);
+        for (host, kind) in KNOWN {
+            let url = format!("https://{host}");
+            let host_of = Host::other(client.clone(), host, kind, &url, None, Arc::clone(cache));
+            hosts.insert(host.to_owned(), host_of);
+        }
+        for (host, forge) in &settings.forges {
+            let url = forge
+                .url
+                .clone()
+                .unwrap_or_else(|| format!("https://{host}"));
+            let token = secrets.forge_token(host)?;
+            let (client, cache) = (client.clone(), Arc::clone(cache));
+            let host_of = Host::other(client, host, forge.kind, &url, token, cache);
+            hosts.insert(host.clone(), host_of);
+        }
+        Ok(Forges { hosts })
+    }
+
+    fn host(&self, home: &Home) -> Result<&Host, PortError> {
+        let host = self.hosts.get(&home.host);
+        host.ok_or_else(|| PortError::new(format!("{} is no git host that is known", home.host)))
+    }
+}
+
+fn client(timeout: Duration) -> anyhow::Result<reqwest::Client> {
+    Ok(reqwest::Client::builder().timeout(timeout).build()?)
+}
+
+impl Host {
+    fn github(
+        client: reqwest::Client,
+        url: &str,
+        token: Option<Secret>,
+        cache: Arc<dyn Cache>,
+    ) -> Host {
+        let bearer = token.map(|token| Secret::new(format!("Bearer {}", token.expose())));
+        let authorization = bearer.map(|bearer| ("authorization", bearer));
+        let at = "github.token_file or BOWLINE_SECRET_GITHUB_TOKEN";
+        Host {
+            kind: Kind::GitHub,
+            asker: Asker::new(client, ("GitHub", url), authorization, at, cache),
+        }
+    }
+
+    fn other(
+        client: reqwest::Client,
+        host: &str,
+        kind: ForgeKind,
+        url: &str,
+        token: Option<Secret>,
+        cache: Arc<dyn Cache>,
+    ) -> Host {
+        let (kind, base, authorization) = match kind {
+            ForgeKind::GitLab => (
+                Kind::GitLab,
+                format!("{}/api/v4", url.trim_end_matches('/')),
+                token.map(|token| ("private-token", token)),
+            ),
+            ForgeKind::Gitea | ForgeKind::Forgejo => (
+                Kind::Gitea,
+                format!("{}/api/v1", url.trim_end_matches('/')),
+                token.map(|token| {
+                    let token = Secret::new(format!("token {}", token.expose()));
+                    ("authorization", token)
+                }),
+            ),
+        };
+        let at = format!("forges.\"{host}\".token_file");
+        Host {
+            kind,
+            asker: Asker::new(client, (host, &base), authorization, &at, cache),
+        }
+    }
+
+    /// One answer; none if there is nothing at the address.
+    async fn get(
+        &self,
+        what: &'static str,
+        url: &str,
+        accept: &str,
+    ) -> Result<Option<Answer>, PortError> {
+        let asked = self.asker.get(url, accept);
+        runtime::outside(what, Some(&self.asker.base), asked).await
+    }
+
+    /// A list over all its pages; none if there is nothing at the address.
+    async fn list<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        url: String,
+        accept: &str,
+    ) -> Result<Option<Vec<T>>, PortError> {
+        let mut url = Some(url);
+        let mut found = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let Some(page) = url.take() else { break };
+            let Some(answer) = self.get(what, &page, accept).await? else {
+                return Ok(None);
+            };
+            found.extend(self.read::<Vec<T>>(&answer.body)?);
+            url = answer.next;
+        }
+        Ok(Some(found))
+    }
+
+    fn read<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, PortError> {
+        serde_json::from_slice(body).map_err(|error| {
+            PortError::new(format!("{} sent something else: {error}", self.asker.name))
+        })
+    }
+}
+
+#[async_trait]
+impl Releases for Forges {
+    fn knows(&self, host: &str) -> bool {
+        self.hosts.contains_key(host)
+    }
+
+    async fn all(&self, home: &Home) -> Result<Option<Vec<Release>>, PortError> {
+        let host = self.host(home)?;
+        match host.kind {
+            Kind::GitHub => github::releases(host, &home.path).await,
+            Kind::GitLab => gitlab::releases(host, &home.path).await,
+            Kind::Gitea => gitea::releases(host, &home.path).await,
+        }
+    }
+
+    async fn files(
+        &self,
+        home: &Home,
+        folder: &str,
+        at: Option<&str>,
+    ) -> Result<Vec<String>, PortError> {
+        let host = self.host(home)?;
+        match host.kind {
+            Kind::GitHub => github::files(host, &home.path, folder, at).await,
+            Kind::GitLab => gitlab::files(host, &home.path, folder, at).await,
+            Kind::Gitea => gitea::files(host, &home.path, folder, at).await,
+        }
+    }
+
+    async fn text(
+        &self,
+        home: &Home,
+        file: &str,
+        at: Option<&str>,
+    ) -> Result<Option<String>, PortError> {
+        let host = self.host(home)?;
+        let answer = match host.kind {
+            Kind::GitHub => github::file(host, &home.path, file, at).await?,
+            Kind::GitLab => gitlab::file(host, &home.path, file, at).await?,
+            Kind::Gitea => gitea::file(host, &home.path, file, at).await?,
+        };
+        Ok(answer.map(|answer| String::from_utf8_lossy(&answer.body).into_owned()))
+    }
+
+    async fn tags(&self, home: &Home) -> Result<Vec<Tagged>, PortError> {
+        let host = self.host(home)?;
+        match host.kind {
+            Kind::GitHub => github::tags(host, &home.path).await,
+            Kind::GitLab => gitlab::tags(host, &home.path).await,
+            Kind::Gitea => gitea::tags(host, &home.path).await,
+        }
+    }
+
+    async fn annotation(&self, home: &Home, tag: &Tagged) -> Result<Option<String>, PortError> {
+        let host = self.host(home)?;
+        match host.kind {
+            Kind::GitHub => github::annotation(host, &home.path, &tag.name).await,
+            // They come with the list.
+            Kind::GitLab | Kind::Gitea => Ok(tag.message.clone()),
+        }
+    }
+}
+
+/// A segment of a path, or a value of a query, as addresses write it.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}
+
+/// The same for a path, whose slashes stay.
+fn escaped_path(path: &str) -> String {
+    let segments = path.split('/').map(escaped);
+    segments.collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! [`Images`] from registries: which tags are there, and what an image says of itself.
+
+use async_trait::async_trait;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Method, StatusCode};
+use runtime::Settings;
+use serde::Deserialize;
+
+use crate::ports::{Images, PortError};
+use crate::registry::{LOGIN, Place, Registries, Remembered, json, refusal};
+
+const INDEXES: [&str; 2] = [
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+];
+const MANIFESTS: [&str; 2] = [
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+];
+/// Where an image's source is. Source: the annotations of the OCI image specification.
+const SOURCE: &str = "org.opencontainers.image.source";
+
+/// Images in their registries.
+pub struct Registered {
+    registries: Registries,
+    /// Operating system and architecture of the cluster.
+    platform: (String, String),
+    /// By address of the manifest: whether there is one for the platform. Only what is there is
+    /// remembered.
+    there: Remembered<String, ()>,
+}
+
+#[derive(Deserialize)]
+struct Index {
+    #[serde(default)]
+    manifests: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    digest: String,
+    platform: Option<Platform>,
+}
+
+#[derive(Deserialize)]
+struct Platform {
+    os: String,
+    architecture: String,
+}
+
+#[derive(Deserialize)]
+struct Manifest {
+    config: Option<Descriptor>,
+}
+
+#[derive(Deserialize)]
+struct Descriptor {
+    digest: String,
+}
+
+#[derive(Deserialize)]
+struct Config {
+    config: Option<Labels>,
+}
+
+#[derive(Deserialize)]
+struct Labels {
+    #[serde(rename = "Labels", default)]
+    labels: Option<std::collections::BTreeMap<String, String>>,
+}
+
+impl Registered {
+    /// A client for all registries.
+    ///
+    /// # Errors
+    /// A password cannot be read, or the TLS set-up of this machine is unusable.
+    pub fn new(settings: &Settings) -> anyhow::Result<Registered> {
+        let platform = settings.kubernetes.platform.split_once('/');
+        let (os, architecture) = platform.unwrap_or(("linux", "amd64"));
+        Ok(Registered {
+            registries: Registries::new(settings)?,
+            platform: (os.to_owned(), architecture.to_owned()),
+            there: Remembered::default(),
+        })
+    }
+
+    fn accept() -> String {
+        [INDEXES, MANIFESTS].concat().join(", ")
+    }
+
+    fn is_ours(&self, entry: &Entry) -> bool {
+        let (os, architecture) = &self.platform;
+        let platform = entry.platform.as_ref();
+        platform.is_some_and(|found| found.os == *os && found.architecture == *architecture)
+    }
+
+    async fn look(&self, place: &Place, tag: &str) -> Result<bool, PortError> {
+        let url = place.url(&format!("manifests/{tag}"))?;
+        if self.there.get(&url.to_string()).is_some() {
+            return Ok(true);
+        }
+        let accept = Registered::accept();
+        // Docker Hub does not count this one against the limit on pulls.
+        let head = self
+            .registries
+            .ask(Method::HEAD, place, &url, Some(&accept))
+            .await?;
+        match head.status {
+            StatusCode::NOT_FOUND => return Ok(false),
+            status if !status.is_success() => return Err(refusal(url.as_str(), &head, LOGIN)),
+            _ => {}
+        }
+        let kind = head.headers.get(CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let there = if INDEXES.iter().any(|index| kind.starts_with(index)) {
+            let answer = self.registries.found(place, &url, Some(&accept)).await?;
+            let index: Index = json(&url, &answer.body)?;
+            index.manifests.iter().any(|entry| self.is_ours(entry))
+        } else {
+            // An image for one platform says which only in its config; it is taken at its word.
+            true
+        };
+        if there {
+            self.there.put(url.to_string(), ());
+        }
+        Ok(there)
+    }
+
+    async fn label(&self, place: &Place, tag: &str) -> Result<Option<String>, PortError> {
+        let accept = Registered::accept();
+        let mut reference = tag.to_owned();
+        // An index leads to a manifest, and that to the config.
+        for _ in 0..2 {
+            let url = place.url(&format!("manifests/{reference}"))?;
+            let answer = self
+                .registries
+                .ask(Method::GET, place, &url, Some(&accept))
+                .await?;
+            if answer.status == StatusCode::NOT_FOUND {
+                return Ok(None);
+            }
+            if !answer.status.is_success() {
+                return Err(refusal(url.as_str(), &answer, LOGIN));
+            }
+            let manifest: Manifest = json(&url, &answer.body)?;
+            if let Some(config) = manifest.config {
+                let blob = place.url(&format!("blobs/{}", config.digest))?;
+                let answer = self.registries.found(place, &blob, None).await?;
+                let config: Config = json(&blob, &answer.body)?;
+                let labels = config.config.and_then(|config| config.labels);
+                return Ok(labels.and_then(|mut labels| labels.remove(SOURCE)));
+            }
+            let index: Index = json(&url, &answer.body)?;
+            let entry = index.manifests.iter().find(|entry| self.is_ours(entry));
+            match entry.or_else(|| index.manifests.first()) {
+                Some(entry) => reference.clone_from(&entry.digest),
+                None => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+}
+
+#[async_trait]
+impl Images for Registered {
+    async fn exists(&self, image: &str, tag: &str) -> Result<bool, PortError> {
+        let place = self.registries.place_of(image)?;
+        runtime::outside("registry_manifest", None, self.look(&place, tag)).await
+    }
+
+    async fn tags(&self, image: &str) -> Result<Vec<String>, PortError> {
+        let place = self.registries.place_of(image)?;
+        runtime::outside("registry_tags", None, self.registries.tags(&place)).await
+    }
+
+    async fn source(&self, image: &str, tag: &str) -> Result<Option<String>, PortError> {
+        let place = self.registries.place_of(image)?;
+        runtime::outside("registry_label", None, self.label(&place, tag)).await
+    }
+}
