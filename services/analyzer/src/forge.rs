@@ -118,7 +118,11 @@ impl Host {
             ForgeKind::GitLab => (
                 Kind::GitLab,
                 format!("{}/api/v4", url.trim_end_matches('/')),
-                token.map(|token| ("private-token", token)),
+                // No header of GitLab's own: this one is not carried along to another host.
+                token.map(|token| {
+                    let token = Secret::new(format!("Bearer {}", token.expose()));
+                    ("authorization", token)
+                }),
             ),
             ForgeKind::Gitea | ForgeKind::Forgejo => (
                 Kind::Gitea,

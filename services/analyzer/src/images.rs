@@ -112,12 +112,14 @@ impl Registered {
         }
         let kind = head.headers.get(CONTENT_TYPE);
         let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        let there = if INDEXES.iter().any(|index| kind.starts_with(index)) {
+        let is_index = INDEXES.iter().any(|index| kind.starts_with(index));
+        let there = if is_index && !self.registries.counts_looks(place) {
             let answer = self.registries.found(place, &url, Some(&accept)).await?;
             let index: Index = json(&url, &answer.body)?;
             index.manifests.iter().any(|entry| self.is_ours(entry))
         } else {
-            // An image for one platform says which only in its config; it is taken at its word.
+            // An image for one platform says which only in its config; it is taken at its word. So
+            // is an index where looking into it would use up what the nodes may pull.
             true
         };
         if there {

@@ -164,6 +164,12 @@ impl Registries {
         self.place(host, path)
     }
 
+    /// Whether a look at a manifest counts as a pull of everybody behind this address: so Docker Hub
+    /// treats whoever does not log in.
+    pub(crate) fn counts_looks(&self, place: &Place) -> bool {
+        place.name == "docker.io" && !self.logins.contains_key(&place.name)
+    }
+
     /// A repository of a registry.
     pub(crate) fn place(&self, host: &str, path: &str) -> Result<Place, PortError> {
         match self.urls.get(host) {
@@ -369,7 +375,7 @@ pub(crate) fn refusal(what: &str, answer: &Read, login: &str) -> PortError {
         retry_after: seconds.map(|seconds| Duration::from_secs(seconds.clamp(1, 3_700))),
         lasting: matches!(
             answer.status,
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND
         ),
     }
 }

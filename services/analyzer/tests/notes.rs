@@ -225,14 +225,16 @@ async fn a_platform_without_an_image_is_no_image() {
         .registry
         .push_image_for("acme/thing", "1.0.0", &["linux/arm64"], None);
     bench.registry.push_image("acme/thing", "1.1.0");
-    let exists = async |tag| {
-        bench
-            .images
-            .exists("docker.io/acme/thing", tag)
-            .await
-            .unwrap()
-    };
-    assert!(!exists("1.0.0").await && exists("1.1.0").await && !exists("1.2.0").await);
+    let exists = async |image, tag| bench.images.exists(image, tag).await.unwrap();
+    for (tag, expected) in [("1.0.0", false), ("1.1.0", true), ("1.2.0", false)] {
+        assert_eq!(exists("ghcr.io/acme/thing", tag).await, expected, "{tag}");
+    }
+    // On Docker Hub each look into an index would be a pull.
+    assert!(exists("docker.io/acme/thing", "1.0.0").await);
+    let asked = bench.registry.request_log();
+    let asked = asked.iter().filter(|url| url.ends_with("/manifests/1.0.0"));
+    // HEAD without a token and with one, GET; and HEAD alone.
+    assert_eq!(asked.count(), 4);
 }
 
 #[tokio::test]

@@ -79,7 +79,8 @@ impl Asker {
     /// # Errors
     /// The host is out of reach, limits us, or refuses; that is no reason to call notes absent.
     pub(super) async fn get(&self, url: &str, accept: &str) -> Result<Option<Answer>, PortError> {
-        if !url.starts_with(&self.base) {
+        let below = url.strip_prefix(&self.base);
+        if !below.is_some_and(|rest| rest.starts_with('/')) {
             // The token goes nowhere else, whatever a link says.
             return Err(PortError::new(format!(
                 "the list of {} goes on at {url}, which is not below {}",
