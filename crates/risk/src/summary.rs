@@ -137,7 +137,7 @@ mod tests {
             always_step: false,
             notes: Some(notes),
             words: &words,
-            rule: crate::Rule::Plain,
+            rule: Rule::Plain,
         };
         summary(notes, &assess(&input), max_bytes)
     }
