@@ -138,21 +138,19 @@ fn quote(head: &str, matched: &str, tail: &str) -> String {
     } else {
         format!("…{}", head.chars().skip(skipped).collect::<String>())
     };
-    let line = format!("{head}{}{tail}", one_line(matched));
+    bounded(&format!("{head}{}{tail}", one_line(matched)))
+}
+
+fn bounded(line: &str) -> String {
     if line.chars().count() <= MAX_QUOTE {
-        return line;
+        return line.to_owned();
     }
     line.chars().take(MAX_QUOTE - 1).chain(['…']).collect()
 }
 
 /// A line as it is quoted: bounded, on one line.
 pub(crate) fn quoted(line: &str) -> String {
-    let line = one_line(line);
-    let line = line.trim();
-    if line.chars().count() <= MAX_QUOTE {
-        return line.to_owned();
-    }
-    line.chars().take(MAX_QUOTE - 1).chain(['…']).collect()
+    bounded(one_line(line).trim())
 }
 
 /// Collapses white space to single spaces and drops control characters.

@@ -1,7 +1,8 @@
 //! [`Releases`] from git hosts: GitHub, GitLab, and Forgejo with its elder, Gitea.
 //!
-//! The three differ in addresses and names; `ask.rs` is what they share.
+//! The three differ in addresses and names; `ask.rs` is what they share, `alike.rs` what two do.
 
+mod alike;
 mod ask;
 mod gitea;
 mod github;

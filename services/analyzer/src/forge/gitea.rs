@@ -3,31 +3,11 @@
 use serde::Deserialize;
 
 use super::ask::Answer;
-use super::{Host, JSON, escaped, escaped_path};
+use super::{Host, JSON, alike, escaped_path};
 use crate::ports::{PortError, Release, Tagged};
 
 /// More is clamped without a word.
 const PAGE: usize = 50;
-
-#[derive(Deserialize)]
-struct ReleaseBody {
-    tag_name: String,
-    name: Option<String>,
-    body: Option<String>,
-    #[serde(default)]
-    html_url: String,
-    #[serde(default)]
-    draft: bool,
-    #[serde(default)]
-    prerelease: bool,
-}
-
-#[derive(Deserialize)]
-struct Entry {
-    name: String,
-    #[serde(rename = "type")]
-    kind: String,
-}
 
 #[derive(Deserialize)]
 struct TagBody {
@@ -48,21 +28,7 @@ pub(super) async fn releases(host: &Host, path: &str) -> Result<Option<Vec<Relea
         "{}/repos/{path}/releases?draft=false&limit={PAGE}",
         host.asker.base
     );
-    let all = host
-        .list::<ReleaseBody>("gitea_releases", url, JSON)
-        .await?;
-    Ok(all.map(|all| {
-        all.into_iter()
-            .filter(|release| !release.draft)
-            .map(|release| Release {
-                tag: release.tag_name,
-                title: release.name,
-                body: release.body.unwrap_or_default(),
-                url: release.html_url,
-                prerelease: release.prerelease,
-            })
-            .collect()
-    }))
+    alike::releases(host, "gitea_releases", url, JSON).await
 }
 
 pub(super) async fn files(
@@ -71,21 +37,8 @@ pub(super) async fn files(
     folder: &str,
     at: Option<&str>,
 ) -> Result<Vec<String>, PortError> {
-    let folder = match folder {
-        "" => String::new(),
-        folder => format!("/{}", escaped_path(folder)),
-    };
-    let at = at
-        .map(|at| format!("?ref={}", escaped(at)))
-        .unwrap_or_default();
-    let url = format!("{}/repos/{path}/contents{folder}{at}", host.asker.base);
-    let Some(answer) = host.get("gitea_contents", &url, JSON).await? else {
-        return Ok(Vec::new());
-    };
-    // A file of that name comes as an object.
-    let entries: Vec<Entry> = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let files = entries.into_iter().filter(|entry| entry.kind == "file");
-    Ok(files.map(|entry| entry.name).collect())
+    let url = alike::contents(host, path, folder, at);
+    alike::files(host, "gitea_contents", &url, JSON).await
 }
 
 pub(super) async fn file(
@@ -94,10 +47,7 @@ pub(super) async fn file(
     file: &str,
     at: Option<&str>,
 ) -> Result<Option<Answer>, PortError> {
-    let at = at
-        .map(|at| format!("?ref={}", escaped(at)))
-        .unwrap_or_default();
-    let file = escaped_path(file);
+    let (file, at) = (escaped_path(file), alike::reference('?', at));
     let url = format!("{}/repos/{path}/raw/{file}{at}", host.asker.base);
     host.get("gitea_file", &url, "*/*").await
 }

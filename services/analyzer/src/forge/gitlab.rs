@@ -2,8 +2,9 @@
 
 use serde::Deserialize;
 
+use super::alike::Entry;
 use super::ask::Answer;
-use super::{Host, JSON, escaped};
+use super::{Host, JSON, alike, escaped};
 use crate::ports::{PortError, Release, Tagged};
 
 #[derive(Deserialize)]
@@ -21,13 +22,6 @@ struct ReleaseBody {
 struct Links {
     #[serde(rename = "self", default)]
     own: String,
-}
-
-#[derive(Deserialize)]
-struct Entry {
-    name: String,
-    #[serde(rename = "type")]
-    kind: String,
 }
 
 #[derive(Deserialize)]
@@ -67,16 +61,11 @@ pub(super) async fn files(
     folder: &str,
     at: Option<&str>,
 ) -> Result<Vec<String>, PortError> {
-    let folder = escaped(folder);
-    let at = at
-        .map(|at| format!("&ref={}", escaped(at)))
-        .unwrap_or_default();
+    let (folder, at) = (escaped(folder), alike::reference('&', at));
     let project = project(host, path);
     let url = format!("{project}/repository/tree?per_page=100&path={folder}{at}");
     let all = host.list::<Entry>("gitlab_tree", url, JSON).await?;
-    let files = all.unwrap_or_default().into_iter();
-    let files = files.filter(|entry| entry.kind == "blob");
-    Ok(files.map(|entry| entry.name).collect())
+    Ok(alike::named(all.unwrap_or_default(), "blob"))
 }
 
 pub(super) async fn file(
