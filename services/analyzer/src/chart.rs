@@ -5,6 +5,8 @@ use std::cmp::Ordering;
 use job::SkipReason;
 use semver::Version;
 
+use crate::notes::respelled;
+
 /// One version of a chart, as its repository lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChartVersion {
@@ -153,19 +155,10 @@ pub fn route(
         to: to.stop(),
     };
     for stop in route.between.iter_mut().chain([&mut route.to]) {
-        stop.version = spelled(&stop.version, written);
+        // Helm takes a version with `v` and without.
+        stop.version = respelled(&stop.version, written);
     }
     Ok(route)
-}
-
-/// The version with or without `v`, as the tree writes it; Helm takes both.
-fn spelled(version: &str, written: &str) -> String {
-    let bare = version.strip_prefix('v').unwrap_or(version);
-    if written.starts_with('v') {
-        format!("v{bare}")
-    } else {
-        bare.to_owned()
-    }
 }
 
 impl Candidate<'_> {

@@ -304,8 +304,8 @@ fn is_link(line: &str) -> bool {
     address.is_some() && (bare.is_empty() || bare.starts_with("full changelog"))
 }
 
-/// A release's name with or without `v`, as the site writes its tags.
-fn respelled(name: &str, like: &str) -> String {
+/// A version with or without `v`, as the tree writes it.
+pub(crate) fn respelled(name: &str, like: &str) -> String {
     let bare = name.strip_prefix(['v', 'V']).unwrap_or(name);
     if like.starts_with('v') {
         format!("v{bare}")

@@ -330,6 +330,12 @@ async fn only_annotated_tags_say_something() {
     assert_eq!(message.as_deref().map(str::trim), Some("Fixes a leak."));
 }
 
+/// What the tag of this name says.
+fn message<'a>(tags: &'a [Tagged], name: &str) -> Option<&'a str> {
+    let tag = tags.iter().find(|tag| tag.name == name).unwrap();
+    tag.message.as_deref().map(str::trim)
+}
+
 /// Another host, at the stub's address.
 fn other(host: &str, kind: ForgeKind, url: &str, token: Option<&str>) -> Forges {
     runtime::tls::install();
@@ -373,10 +379,7 @@ async fn gitlab_is_asked_for_releases_files_and_tags() {
     let text = forges.text(&home, "docs/CHANGELOG.md", None).await.unwrap();
     assert_eq!(text.as_deref(), Some("## 1.0.0\n"));
     let tags = forges.tags(&home).await.unwrap();
-    let message = |name: &str| {
-        let tag = tags.iter().find(|tag| tag.name == name).unwrap();
-        tag.message.as_deref().map(str::trim)
-    };
+    let message = |name| message(&tags, name);
     assert_eq!(
         (message("v0.9.0"), message("v0.8.0")),
         (Some("Said in the tag."), None)
@@ -427,10 +430,7 @@ async fn forgejo_is_asked_page_by_page_and_its_plain_tags_say_nothing() {
     let text = forges.text(&home, "CHANGES", None).await.unwrap();
     assert_eq!(text.as_deref(), Some("1.0.0\n=====\n"));
     let tags = forges.tags(&home).await.unwrap();
-    let message = |name: &str| {
-        let tag = tags.iter().find(|tag| tag.name == name).unwrap();
-        tag.message.as_deref().map(str::trim)
-    };
+    let message = |name| message(&tags, name);
     assert_eq!(
         (message("v0.9.0"), message("v0.8.0")),
         (Some("Said in the tag."), None)
