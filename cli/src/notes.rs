@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use analyzer::changelog::{self, Wanted};
 use analyzer::notes::{self, Way};
-use analyzer::{Rules, ServicePolicy, planning, steps};
+use analyzer::steps::{self, Target};
+use analyzer::{Rules, ServicePolicy, planning};
 use anyhow::Context as _;
 use risk::{Assessment, Level};
 use runtime::Settings;
@@ -106,6 +107,14 @@ async fn from_outside(
         Failure::failed(format!("the release notes could not be read: {error}"))
     })?;
     if let Some(images) = sources.images {
+        match steps::target(images, image, wanted.to).await {
+            Ok(Target::Here) => {}
+            Ok(Target::Absent(why) | Target::Unseen(why)) => way.unseen = Some(why),
+            Err(error) => {
+                let to = wanted.to;
+                way.unseen = Some(format!("whether {image}:{to} exists is not known: {error}"));
+            }
+        }
         let ends = (wanted.from, wanted.to);
         match steps::there(images, image, ends, &way.tags).await {
             Ok(there) => {

@@ -24,6 +24,7 @@ async fn a_version_that_was_rolled_back_is_not_passed_again_until_a_person_wants
         let notes = "## Breaking changes\n* the scanner was rewritten";
         lab.github
             .add_release("advplyr/audiobookshelf", "v2.34.0", notes);
+        lab.registry.push_image("advplyr/audiobookshelf", "2.34.0");
         let over = lab.upgrade(EBOOKS.0, "2.34.0").await?;
         let view = lab.ended(&over, "Skipped", LIMIT).await?;
         assert!(

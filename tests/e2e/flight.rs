@@ -26,7 +26,7 @@ async fn told(lab: &Lab, service: &str, id: &str) -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_more_than_max_in_flight_are_started_and_the_next_when_one_is_over() {
     let options = Options {
-        more: "[executor]\nmax_in_flight = 1\n",
+        more: "[executor]\nmax_in_flight = 1\n".to_owned(),
         turns: false,
         ..Options::default()
     };

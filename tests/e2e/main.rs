@@ -17,6 +17,7 @@ mod queue;
 mod race;
 mod refusals;
 mod rollback;
+mod said;
 mod scale;
 mod secrets;
 mod shared;

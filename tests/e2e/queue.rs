@@ -8,6 +8,7 @@ async fn of_two_that_wait_for_a_service_only_the_newer_one_goes_on() {
     in_lab(Options::default(), async |lab| {
         lab.github
             .add_release("advplyr/audiobookshelf", "v2.34.0", "* fix: a typo");
+        lab.registry.push_image("advplyr/audiobookshelf", "2.34.0");
         lab.applier.hold(true);
         let first = lab.upgrade(EBOOKS.0, "2.33.0").await?;
         lab.until("it is pushed", || lab.commits().len() == 1, LIMIT)

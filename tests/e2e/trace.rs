@@ -18,6 +18,7 @@ const WITH_BACKUP: &str = "webhook (ingest)
     plan (analyzer) -> planned
       git_fetch (analyzer)
       github_releases (analyzer)
+      registry_manifest (analyzer)
     take_slots (executor) -> started
       git_fetch (executor)
     begin_backup (executor) -> backing_up
@@ -57,6 +58,7 @@ const UNDONE: &str = "webhook (ingest)
     plan (analyzer) -> planned
       git_fetch (analyzer)
       github_releases (analyzer)
+      registry_manifest (analyzer)
     take_slots (executor) -> started
       git_fetch (executor)
     take_turn (executor) -> ready

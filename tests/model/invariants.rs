@@ -83,6 +83,7 @@ pub(crate) async fn judge(system: &System, histories: &[History]) -> Judged {
     holders::what_nobody_needs_can_be_had(system, histories, broken).await;
     pushes::effects_come_once(system, &moments, broken);
     pushes::no_push_is_forgotten(system, &moments, broken);
+    pushes::only_what_is_published_is_pushed(system, broken);
     backups::one_dump_runs_at_a_time(system, broken);
     backups::no_push_without_a_backup(system, &moments, broken);
     live::what_is_said_to_be_live_is_live(system, &moments, broken);

@@ -11,6 +11,9 @@ pub(crate) const WITH_DATABASE: [usize; 2] = [0, 1];
 /// Their versions, oldest first; all run the first one at the beginning.
 pub(crate) const VERSIONS: [&str; 5] = ["1.0.0", "1.0.1", "1.0.2", "1.1.0", "2.0.0"];
 
+/// A service and its version of which no image was ever published.
+pub(crate) const UNPUBLISHED: (usize, &str) = (2, "1.0.1");
+
 /// One thing that happens, and how many seconds pass after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Op {
@@ -119,6 +122,7 @@ pub(crate) enum Outside {
     Cluster,
     Jobs,
     Notes,
+    Registry,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -242,6 +246,7 @@ fn away(dice: &mut Dice) -> What {
         Outside::Cluster,
         Outside::Jobs,
         Outside::Notes,
+        Outside::Registry,
     ]);
     let seconds = if dice.one_in(4) {
         dice.between(1_800, 6_000)

@@ -169,15 +169,18 @@ impl System {
         let world = || Arc::new(self.world.seen_by(owner));
         match owner {
             Owner::Ingest => Arc::new(ingest::Admission::new(self.log(), self.window())),
-            Owner::Analyzer => Arc::new(analyzer::Analyzer::new(
-                analyzer::rules(&self.settings),
-                Options {
-                    stacks: self.settings.repository.stacks.clone(),
-                },
-                self.log(),
-                world(),
-                world(),
-            )),
+            Owner::Analyzer => {
+                let analyzer = analyzer::Analyzer::new(
+                    analyzer::rules(&self.settings),
+                    Options {
+                        stacks: self.settings.repository.stacks.clone(),
+                    },
+                    self.log(),
+                    world(),
+                    world(),
+                );
+                Arc::new(analyzer.with_images(world()))
+            }
             Owner::Executor | Owner::Undo => Arc::new(executor::Executor::new(
                 executor::Config::from_settings(&self.settings),
                 self.log(),

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use analyzer::notes::{self, Sources, Way};
 use analyzer::release::{self, Known, Moves, Search};
 use analyzer::sites::{Mentions, Sites};
-use analyzer::{Cache, Forges, Helm, Own, PortError, Registered, Rules, planning, steps};
+use analyzer::steps::{self, Target};
+use analyzer::{Cache, Forges, Helm, Own, PortError, Registered, Rules, planning};
 use job::SkipReason;
 use runtime::Settings;
 use terraform::{DirTree, Options, Wanted};
@@ -56,7 +57,7 @@ impl Looker<'_> {
                 let way = self.unless_pointless(&sites, &wanted, &Way::default())?;
                 let way = match way {
                     Some(way) => way,
-                    None => self.notes_of(repository, &sites, tag).await,
+                    None => self.notes_of(repository, &sites, tag).await?,
                 };
                 Ok(Found { sites, wanted, way })
             }
@@ -163,25 +164,37 @@ impl Looker<'_> {
         Ok(offline.then(|| Err(OFFLINE.to_owned())))
     }
 
-    async fn notes_of(&self, image: &str, sites: &Sites, to: &str) -> Result<Way, String> {
-        let read = async {
-            let outside = Outside::new(self.settings)?;
-            let entry = analyzer::entry(self.rules, image);
-            let sources = outside.sources();
-            let mut way = notes::way(sources, image, entry.as_ref(), &sites.from, to).await?;
-            let images = &outside.images;
-            let looked = steps::look_up(images, self.rules, image, sites, to, &mut way).await;
-            let why = match looked {
-                Ok(Ok(())) => None,
-                Ok(Err(reason)) => Some(in_words(reason)),
-                Err(error) => Some(error.to_string()),
-            };
-            if let Some(why) = why {
-                way.without = Some(format!("which tags in between exist is not known: {why}"));
-            }
-            anyhow::Ok(way)
+    async fn notes_of(
+        &self,
+        image: &str,
+        sites: &Sites,
+        to: &str,
+    ) -> Result<Result<Way, String>, Failure> {
+        let outside = Outside::new(self.settings)?;
+        let images = &outside.images;
+        let unseen = match steps::target(images, image, to).await {
+            Ok(Target::Here) => None,
+            Ok(Target::Absent(why)) => return Err(refused(SkipReason::Refused(why))),
+            Ok(Target::Unseen(why)) => Some(why),
+            Err(error) => Some(format!("whether {image}:{to} exists is not known: {error}")),
         };
-        read.await.map_err(|error| not_read(&error))
+        let entry = analyzer::entry(self.rules, image);
+        let sources = outside.sources();
+        let read = notes::way(sources, image, entry.as_ref(), &sites.from, to).await;
+        let mut way = match read {
+            Ok(way) => Way { unseen, ..way },
+            Err(error) => return Ok(Err(not_read(&error.into()))),
+        };
+        let looked = steps::look_up(images, self.rules, image, sites, to, &mut way).await;
+        let why = match looked {
+            Ok(Ok(())) => None,
+            Ok(Err(reason)) => Some(in_words(reason)),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(why) = why {
+            way.without = Some(format!("which tags in between exist is not known: {why}"));
+        }
+        Ok(Ok(way))
     }
 }
 

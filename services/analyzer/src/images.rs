@@ -6,7 +6,7 @@ use reqwest::{Method, StatusCode};
 use runtime::Settings;
 use serde::Deserialize;
 
-use crate::ports::{Images, PortError};
+use crate::ports::{Images, PortError, Published};
 use crate::registry::{LOGIN, Place, Registries, Remembered, json, refusal};
 
 const INDEXES: [&str; 2] = [
@@ -88,16 +88,17 @@ impl Registered {
         [INDEXES, MANIFESTS].concat().join(", ")
     }
 
+    /// An entry that names no platform may be for any.
     fn is_ours(&self, entry: &Entry) -> bool {
         let (os, architecture) = &self.platform;
         let platform = entry.platform.as_ref();
-        platform.is_some_and(|found| found.os == *os && found.architecture == *architecture)
+        platform.is_none_or(|found| found.os == *os && found.architecture == *architecture)
     }
 
-    async fn look(&self, place: &Place, tag: &str) -> Result<bool, PortError> {
+    async fn published(&self, place: &Place, tag: &str) -> Result<Published, PortError> {
         let url = place.url(&format!("manifests/{tag}"))?;
         if self.there.get(&url.to_string()).is_some() {
-            return Ok(true);
+            return Ok(Published::Here);
         }
         let accept = Registered::accept();
         // Docker Hub does not count this one against the limit on pulls.
@@ -106,7 +107,7 @@ impl Registered {
             .ask(Method::HEAD, place, &url, Some(&accept))
             .await?;
         match head.status {
-            StatusCode::NOT_FOUND => return Ok(false),
+            StatusCode::NOT_FOUND => return Ok(Published::Nothing),
             status if !status.is_success() => return Err(refusal(url.as_str(), &head, LOGIN)),
             _ => {}
         }
@@ -122,10 +123,12 @@ impl Registered {
             // is an index where looking into it would use up what the nodes may pull.
             true
         };
-        if there {
-            self.there.put(url.to_string(), ());
+        if !there {
+            let (os, architecture) = &self.platform;
+            return Ok(Published::NotFor(format!("{os}/{architecture}")));
         }
-        Ok(there)
+        self.there.put(url.to_string(), ());
+        Ok(Published::Here)
     }
 
     async fn label(&self, place: &Place, tag: &str) -> Result<Option<String>, PortError> {
@@ -165,9 +168,9 @@ impl Registered {
 
 #[async_trait]
 impl Images for Registered {
-    async fn exists(&self, image: &str, tag: &str) -> Result<bool, PortError> {
+    async fn look(&self, image: &str, tag: &str) -> Result<Published, PortError> {
         let place = self.registries.place_of(image)?;
-        runtime::outside("registry_manifest", None, self.look(&place, tag)).await
+        runtime::outside("registry_manifest", None, self.published(&place, tag)).await
     }
 
     async fn tags(&self, image: &str) -> Result<Vec<String>, PortError> {

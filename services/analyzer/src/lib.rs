@@ -39,7 +39,9 @@ pub use git::GitRepository;
 pub use helm::Helm;
 pub use images::Registered;
 pub use planning::{Rules, ServicePolicy};
-pub use ports::{Charts, Home, Images, PortError, Release, Releases, Repository, Tagged};
+pub use ports::{
+    Charts, Home, Images, PortError, Published, Release, Releases, Repository, Tagged,
+};
 pub use work::{Analyzer, entry};
 
 /// How many upgrades one analyzer works on at the same time.

@@ -23,6 +23,8 @@ pub struct Way {
     pub tags: Vec<String>,
     /// Releases in between of which no image was published.
     pub missing: Vec<String>,
+    /// Why nobody could look whether there is an image of the target.
+    pub unseen: Option<String>,
     /// Why there are no notes, in a sentence for people.
     pub without: Option<String>,
     /// Where was looked, and what was there, in words for people.
@@ -188,12 +190,11 @@ async fn along(
         .then(|| format!("{home} says nothing about the way from {from} to {to}"));
     Ok(Way {
         source_url: home.url(),
-        missing: Vec::new(),
         notes,
         tags,
         without,
         tried,
-        chart: None,
+        ..Way::default()
     })
 }
 

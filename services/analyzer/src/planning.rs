@@ -175,9 +175,10 @@ pub fn assess(
             listed(&way.missing)
         ));
     }
-    if let Some(why) = &way.without {
-        assessment.reasons.push(why.clone());
-    }
+    let others = [&way.without, &way.unseen];
+    assessment
+        .reasons
+        .extend(others.into_iter().flatten().cloned());
     assessment
 }
 

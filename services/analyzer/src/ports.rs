@@ -144,11 +144,22 @@ pub trait Releases: Send + Sync + 'static {
     }
 }
 
+/// What a registry has under a tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Published {
+    /// An image that the cluster can run.
+    Here,
+    /// Nothing.
+    Nothing,
+    /// Images, and none for the cluster's platform, which is given.
+    NotFor(String),
+}
+
 /// What registries know of images. Names are normalised and without tag.
 #[async_trait]
 pub trait Images: Send + Sync + 'static {
-    /// Whether the image is there at this tag, for the cluster's platform.
-    async fn exists(&self, image: &str, tag: &str) -> Result<bool, PortError>;
+    /// What is there at this tag for the cluster's platform.
+    async fn look(&self, image: &str, tag: &str) -> Result<Published, PortError>;
 
     /// Every tag of the image.
     async fn tags(&self, image: &str) -> Result<Vec<String>, PortError>;

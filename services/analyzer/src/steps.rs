@@ -12,7 +12,7 @@ use version::{Style, Tag};
 
 use crate::notes::Way;
 use crate::planning::{self, Rules};
-use crate::ports::{Images, PortError};
+use crate::ports::{Images, PortError, Published};
 use crate::sites::Sites;
 
 /// So many tags are looked for at the same time.
@@ -25,6 +25,41 @@ pub struct There {
     pub tags: Vec<String>,
     /// The project released them, and no image of this kind was published.
     pub missing: Vec<String>,
+}
+
+/// What is known of the wanted tag before anything is planned for it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Target {
+    /// There is an image of it.
+    Here,
+    /// There is none, in a sentence for people.
+    Absent(String),
+    /// The registry lets nobody look, in a sentence for people.
+    Unseen(String),
+}
+
+/// Looks the wanted tag up, so that none is committed that does not exist.
+///
+/// # Errors
+/// The registry is out of reach.
+pub async fn target(images: &dyn Images, image: &str, to: &str) -> Result<Target, PortError> {
+    match images.look(image, to).await {
+        Ok(Published::Here) => Ok(Target::Here),
+        Ok(Published::Nothing) => Ok(Target::Absent(format!(
+            "its registry has no image {image}:{to}"
+        ))),
+        Ok(Published::NotFor(platform)) => Ok(Target::Absent(format!(
+            "{image}:{to} has no image for {platform} (kubernetes.platform)"
+        ))),
+        Err(PortError {
+            what,
+            lasting: true,
+            ..
+        }) => Ok(Target::Unseen(format!(
+            "whether {image}:{to} exists cannot be seen: {what}"
+        ))),
+        Err(passing) => Err(passing),
+    }
 }
 
 /// Leaves on the way only tags of which there is an image, if it goes step by step.
@@ -65,9 +100,9 @@ pub async fn look_up(
 
 /// Looks the tags in between up, so that none is committed that does not exist.
 ///
-/// `spelled` are the project's releases in the site's own style. A tag with a flavour or a revision
-/// cannot be told from a release, so for these the registry's list is read: of several revisions of
-/// one version the newest counts.
+/// `spelled` are the project's releases in the site's own style. The registry's list is read where
+/// these say nothing: if there are none, or for a tag with a flavour or a revision, which cannot be
+/// told from a release. Of several revisions of one version the newest counts.
 ///
 /// # Errors
 /// The registry is out of reach.
@@ -84,23 +119,21 @@ pub async fn there(
         } => flavour.is_empty() && revisions.is_empty(),
         _ => false,
     };
-    if !plain {
+    let candidates = if plain && !spelled.is_empty() {
+        spelled.to_vec()
+    } else {
         let all = images.tags(image).await?.into_iter();
         let between = version::between(&from_tag, &Tag::parse(to), all);
-        let tags = newest_revisions(between.into_iter().filter(|tag| tag != to), to);
-        return Ok(There {
-            tags,
-            missing: Vec::new(),
-        });
-    }
-    let asked = spelled.iter().cloned().map(|tag| async move {
-        let exists = images.exists(image, &tag).await?;
-        Ok::<_, PortError>((tag, exists))
+        newest_revisions(between.into_iter().filter(|tag| tag != to), to)
+    };
+    let asked = candidates.into_iter().map(|tag| async move {
+        let published = images.look(image, &tag).await?;
+        Ok::<_, PortError>((tag, published == Published::Here))
     });
     let found: Vec<(String, bool)> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
     let mut sorted = There::default();
-    for (tag, exists) in found {
-        if exists {
+    for (tag, here) in found {
+        if here {
             sorted.tags.push(tag);
         } else {
             sorted.missing.push(tag);
@@ -267,9 +300,13 @@ mod tests {
 
     #[async_trait]
     impl Images for Registry {
-        async fn exists(&self, _: &str, tag: &str) -> Result<bool, PortError> {
+        async fn look(&self, _: &str, tag: &str) -> Result<Published, PortError> {
             self.1.lock().unwrap().push(tag.to_owned());
-            Ok(self.0.iter().any(|known| known == tag))
+            Ok(if self.0.iter().any(|known| known == tag) {
+                Published::Here
+            } else {
+                Published::Nothing
+            })
         }
 
         async fn tags(&self, _: &str) -> Result<Vec<String>, PortError> {
@@ -291,6 +328,27 @@ mod tests {
             missing: strings(&["1.2.0"]),
         };
         assert_eq!(found.unwrap(), expected);
+    }
+
+    #[tokio::test]
+    async fn where_no_release_is_known_the_registry_tells_what_lies_in_between() {
+        let tags = [
+            "16.1",
+            "16.2",
+            "16.10",
+            "17.0",
+            "17.1",
+            "17",
+            "17.0-alpine",
+            "17.0.1",
+            "18beta1",
+            "18.0",
+        ];
+        let registry = Registry(strings(&tags), Mutex::default());
+        let found = there(&registry, "docker.io/a/b", ("16.2", "17.1"), &[]).await;
+        assert_eq!(found.unwrap().tags, ["16.10", "17.0"]);
+        let asked = registry.1.lock().unwrap().clone();
+        assert_eq!(asked, ["16.10", "17.0"], "each of them is looked at");
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use crate::planning::{self, Rules};
 use crate::ports::{Charts, Images, PortError, Releases, Repository};
 use crate::release;
 use crate::sites::Mentions;
-use crate::steps;
+use crate::steps::{self, Target};
 
 /// Carries the analyzer's commands out.
 pub struct Analyzer {
@@ -120,7 +120,12 @@ impl Analyzer {
         let entry = entry(&self.rules, &request.image);
         let image = &request.image;
         let (from, to) = (&found.from, &request.tag);
+        let unseen = match self.target(history).await? {
+            Ok(unseen) => unseen,
+            Err(body) => return Ok(body),
+        };
         let mut way = notes::way(self.sources(), image, entry.as_ref(), from, to).await?;
+        way.unseen = unseen;
         if let Some(images) = &self.images {
             let looked = steps::look_up(images.as_ref(), &self.rules, image, &found, to, &mut way);
             if let Err(reason) = looked.await? {
@@ -135,6 +140,30 @@ impl Analyzer {
             return Ok(Body::Skipped(SkipReason::Fenced(version)));
         }
         Ok(Body::Planned(plan))
+    }
+
+    /// Looks the wanted tag up: why it could not be seen, if DIUN has seen it, or the answer that ends
+    /// the upgrade.
+    async fn target(&self, history: &History) -> Result<Result<Option<String>, Body>, PortError> {
+        let Some(images) = &self.images else {
+            return Ok(Ok(None));
+        };
+        let request = &history.state.request;
+        let announced = !request.status.is_empty();
+        let target = steps::target(images.as_ref(), &request.image, &request.tag).await?;
+        Ok(match target {
+            Target::Here => Ok(None),
+            // Some projects publish one platform hours after the other.
+            Target::Absent(why) if announced => Err(Body::Aborted {
+                at: history.state.live().to_owned(),
+                why: format!("{why}, although it was announced"),
+                transience: Transience::Transient,
+            }),
+            Target::Unseen(why) if announced => Ok(Some(format!("{why}; DIUN has seen it"))),
+            Target::Absent(why) | Target::Unseen(why) => {
+                Err(Body::Skipped(SkipReason::Refused(why)))
+            }
+        })
     }
 
     /// The first version of the plan that was rolled back before. If a person wants it all the

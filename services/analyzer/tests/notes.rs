@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use analyzer::notes::{Sources, Way, way};
-use analyzer::{Cache, Forges, Own, Registered};
+use analyzer::{Cache, Forges, Own, Published, Registered};
 use runtime::settings::{Forge, ForgeKind, Registry as Access, Settings};
 use testkit::forgejo::Forgejo;
 use testkit::github::{GitHub, Release};
@@ -225,12 +225,17 @@ async fn a_platform_without_an_image_is_no_image() {
         .registry
         .push_image_for("acme/thing", "1.0.0", &["linux/arm64"], None);
     bench.registry.push_image("acme/thing", "1.1.0");
-    let exists = async |image, tag| bench.images.exists(image, tag).await.unwrap();
-    for (tag, expected) in [("1.0.0", false), ("1.1.0", true), ("1.2.0", false)] {
-        assert_eq!(exists("ghcr.io/acme/thing", tag).await, expected, "{tag}");
+    let look = async |image, tag| bench.images.look(image, tag).await.unwrap();
+    for (tag, expected) in [
+        ("1.0.0", Published::NotFor("linux/amd64".to_owned())),
+        ("1.1.0", Published::Here),
+        ("1.2.0", Published::Nothing),
+    ] {
+        assert_eq!(look("ghcr.io/acme/thing", tag).await, expected, "{tag}");
     }
     // On Docker Hub each look into an index would be a pull.
-    assert!(exists("docker.io/acme/thing", "1.0.0").await);
+    let on_hub = look("docker.io/acme/thing", "1.0.0").await;
+    assert_eq!(on_hub, Published::Here);
     let asked = bench.registry.request_log();
     let asked = asked.iter().filter(|url| url.ends_with("/manifests/1.0.0"));
     // HEAD without a token and with one, GET; and HEAD alone.
@@ -259,10 +264,10 @@ async fn a_registry_that_wants_a_login_is_given_one_or_named() {
             .insert("registry.example.org".to_owned(), access);
         let images = Registered::new(&settings).unwrap();
         let found = images
-            .exists("registry.example.org/acme/thing", "1.0.0")
+            .look("registry.example.org/acme/thing", "1.0.0")
             .await;
         match found {
-            Ok(found) => assert!(found && expected),
+            Ok(found) => assert!(found == Published::Here && expected),
             Err(error) => {
                 assert!(!expected && error.lasting, "{error}");
                 assert!(error.what.contains("[registries]"), "{error}");

@@ -5,6 +5,9 @@ use job::{Body, Cause, Level, Phase, Source, State, UpgradeId};
 /// So much of a foreign text is quoted.
 const QUOTE: usize = 1_500;
 
+/// So many reasons for a risk are told.
+const REASONS: usize = 3;
+
 /// The text for a fact, if it is one that people are told of.
 #[must_use]
 pub(crate) fn text(state: &State, body: &Body) -> Option<String> {
@@ -23,10 +26,8 @@ pub(crate) fn text(state: &State, body: &Body) -> Option<String> {
                 ":arrow_up: *{service}* {way} starting, risk {}",
                 plan.risk.level
             );
-            if plan.risk.level != Level::Safe
-                && let Some(why) = plan.risk.reasons.first()
-            {
-                text.push_str(&format!(" ({})", quoted(why)));
+            if plan.risk.level != Level::Safe {
+                text.push_str(&because(&plan.risk.reasons));
             }
             if plan.step_count() > 1 {
                 let seconds =
@@ -43,6 +44,7 @@ pub(crate) fn text(state: &State, body: &Body) -> Option<String> {
                     backup.namespace, backup.cronjob
                 ));
             }
+            text.push_str(&notes(&plan.summary));
             text
         }
         Body::Succeeded { report } => {
@@ -59,18 +61,16 @@ pub(crate) fn text(state: &State, body: &Body) -> Option<String> {
             )
         }
         Body::Planned(plan) if state.phase == Phase::AwaitingApproval => format!(
-            ":raised_hand: *{service}* {way} awaits approval, risk {}{}{}\n\
+            ":raised_hand: *{service}* {way} awaits approval, risk {}{}{}{}\n\
              `bowline approve {id}` lets it go on, `bowline cancel {id}` stops it",
             plan.risk.level,
-            plan.risk
-                .reasons
-                .first()
-                .map_or_else(String::new, |why| format!(" ({})", quoted(why))),
+            because(&plan.risk.reasons),
             if plan.policy.critical {
                 "; much depends on this service"
             } else {
                 ""
             },
+            notes(&plan.summary),
         ),
         Body::RollbackRequested { evidence, .. } if state.whole => format!(
             ":warning: *{service}* {to} was done and is not wanted, rolling back to {}\n{}",
@@ -168,6 +168,37 @@ fn live(version: &str) -> &str {
     }
 }
 
+/// The first reasons for a risk, in brackets.
+fn because(reasons: &[String]) -> String {
+    if reasons.is_empty() {
+        return String::new();
+    }
+    let told: Vec<&str> = reasons.iter().take(REASONS).map(String::as_str).collect();
+    format!(" ({})", quoted(&told.join("; ")))
+}
+
+/// The summary of the release notes, cut at the end of a line.
+fn notes(summary: &str) -> String {
+    let mut text = String::new();
+    let mut lines = summary.lines().map(escaped);
+    while let Some(line) = lines.next() {
+        if text.chars().count() + line.chars().count() > QUOTE {
+            let left = lines.count() + 1;
+            text.push_str(&format!("\n… and {left} more lines, in the commit"));
+            break;
+        }
+        text.push('\n');
+        text.push_str(&line);
+    }
+    text
+}
+
+/// Slack's three escapes.
+fn escaped(text: &str) -> String {
+    let text = text.replace('&', "&amp;");
+    text.replace('<', "&lt;").replace('>', "&gt;")
+}
+
 /// Slack's three escapes, and a bound; an unescaped `<!channel>` in a changelog pings everybody.
 fn quoted(text: &str) -> String {
     let (mut quote, mut length) = (String::new(), 0);
@@ -210,6 +241,18 @@ mod tests {
         assert_eq!(quoted(&"ä".repeat(9_000)).chars().count(), QUOTE + 1);
         assert!(quoted(&"&".repeat(9_000)).ends_with("&amp;…"));
         assert!(quoted(&"<".repeat(9_000)).chars().count() <= QUOTE + 1);
+    }
+
+    #[test]
+    fn a_long_summary_ends_with_a_whole_line() {
+        assert_eq!(
+            notes("1 release:\n- 1.0 <b>"),
+            "\n1 release:\n- 1.0 &lt;b&gt;"
+        );
+        let line = "x".repeat(QUOTE / 2);
+        let told = notes(&format!("{line}\n{line}\n{line}\n{line}"));
+        let expected = format!("\n{line}\n… and 3 more lines, in the commit");
+        assert_eq!(told, expected);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use job::Body;
 
 use super::Moment;
+use crate::ops::UNPUBLISHED;
 use crate::system::System;
 use crate::world::{Commit, Things};
 
@@ -84,6 +85,19 @@ pub(super) fn no_push_is_forgotten(
                 "{} of {value} is in the branch, and the upgrade is {:?}",
                 commit.id, last.after.phase
             ));
+        }
+    }
+}
+
+/// No commit of ours brings a version of which there is no image.
+pub(super) fn only_what_is_published_is_pushed(system: &System, broken: &mut Vec<String>) {
+    let things = system.world.things();
+    let (service, missing) = UNPUBLISHED;
+    for commit in &things.commits {
+        let ours = commit.trailer("Upgrade-Id").is_some();
+        let moved = || commit.moved(things.parent(commit)).contains(&service);
+        if ours && commit.version(service) == missing && moved() {
+            broken.push(format!("{} brings {missing}, which nobody has", commit.id));
         }
     }
 }

@@ -9,6 +9,13 @@ use super::estate::Estate;
 use super::stacks::Stack;
 
 /// Nobody outside is asked for images.
+/// Where release notes are, by image.
+const SOURCES: [(&str, &str); 4] = [
+    ("docker.io/owntracks/recorder", "owntracks/recorder"),
+    ("docker.io/coturn/coturn", "coturn/coturn"),
+    ("docker.io/freikin/dawarich", "Freika/dawarich"),
+    ("docker.io/phpipam/phpipam-www", "phpipam/phpipam"),
+];
 const REGISTRIES: [&str; 8] = [
     "docker.io",
     "ghcr.io",
@@ -59,8 +66,11 @@ pub struct Options {
     pub services: Vec<(&'static str, &'static str)>,
     /// So many services beside those of the sample tree; see [`Lab::of_crowd`](super::Lab::of_crowd).
     pub crowd: usize,
+    /// Other sources of these images than GitHub: `owntracks/recorder`, `coturn/coturn`,
+    /// `freikin/dawarich`, `phpipam/phpipam-www`; written with their registry.
+    pub sources: Vec<(&'static str, &'static str)>,
     /// What is added to the configuration.
-    pub more: &'static str,
+    pub more: String,
     /// Services that are not started.
     pub without: Vec<&'static str>,
     /// One `bowline up` instead of four processes and a NATS server.
@@ -106,7 +116,8 @@ impl Default for Options {
             twin: false,
             chart: false,
             services: Vec::new(),
-            more: "",
+            sources: Vec::new(),
+            more: String::new(),
             crowd: 0,
             without: Vec::new(),
             up: false,
@@ -206,11 +217,6 @@ head_retry = "100ms"
 queue_retry = "200ms"
 lock_ttl = "2s"
 sweep = "500ms"
-
-[sources]
-"docker.io/owntracks/recorder" = "owntracks/recorder"
-"docker.io/coturn/coturn" = "coturn/coturn"
-"docker.io/freikin/dawarich" = "Freika/dawarich"
 "#,
         nats = at.nats,
         repository = at.repository,
@@ -240,6 +246,12 @@ sweep = "500ms"
         ack_wait = options.ack_wait.as_millis(),
         progress = progress.as_millis(),
     );
+    writeln!(text, "\n[sources]")?;
+    for (image, source) in SOURCES {
+        let own = options.sources.iter().find(|(known, _)| *known == image);
+        let source = own.map_or(source, |(_, source)| source);
+        writeln!(text, "\"{image}\" = \"{source}\"")?;
+    }
     for registry in REGISTRIES {
         writeln!(
             text,
@@ -291,7 +303,7 @@ sweep = "500ms"
             writeln!(text, "{line}")?;
         }
     }
-    text.push_str(options.more);
+    text.push_str(&options.more);
     std::fs::write(path, text)?;
     Ok(())
 }
