@@ -110,7 +110,8 @@ impl Looker<'_> {
         chart: Known,
         asked: Asked<'_>,
     ) -> Result<Result<Result<Moves, SkipReason>, PortError>, Failure> {
-        let helm = Helm::new(self.settings)?;
+        let cache: Arc<dyn Cache> = Arc::new(Own::default());
+        let helm = Helm::new(self.settings, &cache)?;
         let search = Search {
             rules: self.rules,
             options: self.options,
@@ -209,7 +210,7 @@ impl Outside {
         let cache: Arc<dyn Cache> = Arc::new(Own::default());
         Ok(Outside {
             forges: Forges::new(settings, &cache)?,
-            images: Registered::new(settings)?,
+            images: Registered::new(settings, &cache)?,
         })
     }
 

@@ -73,6 +73,14 @@ struct Site {
     open: usize,
     peak: usize,
     refused: usize,
+    /// Limits are told by 429 rather than by 403.
+    by_429: bool,
+    /// No more than so many results of a list are told; GitHub's 10,000 if nothing is said.
+    cap: Option<usize>,
+    /// Lower-case owners whose policy refuses the token.
+    policies: Vec<String>,
+    /// Lower-case names of what was taken down.
+    taken_down: Vec<String>,
 }
 
 impl GitHub {
@@ -219,6 +227,26 @@ impl GitHub {
         lock(&self.state).secondary = Some((Timestamp::now() + lasts, retry_after));
     }
 
+    /// Limits are told by 429 from now on, as GitHub may do as well.
+    pub fn limit_by_429(&self) {
+        lock(&self.state).by_429 = true;
+    }
+
+    /// Tells no more than so many results of a list.
+    pub fn cap(&self, results: usize) {
+        lock(&self.state).cap = Some(results);
+    }
+
+    /// The owner's policy refuses the token; without one its public repositories can be read.
+    pub fn refuse_token(&self, owner: &str) {
+        lock(&self.state).policies.push(owner.to_lowercase());
+    }
+
+    /// The repository was taken down: 451, as for a notice under the DMCA.
+    pub fn take_down(&self, repository: &str) {
+        lock(&self.state).taken_down.push(repository.to_lowercase());
+    }
+
     /// Answers the next `n` requests with this status and HTML page.
     pub fn fail_next(&self, status: u16, html: &str, n: usize) {
         lock(&self.state)
@@ -285,7 +313,9 @@ impl Site {
             self.refused += 1;
             return limited;
         }
-        let response = if method == Method::GET {
+        let response = if let Some(refused) = self.forbidden(uri, authorised) {
+            refused
+        } else if method == Method::GET {
             self.route(uri, text(header::ACCEPT))
         } else {
             not_found()
@@ -306,13 +336,33 @@ impl Site {
         self.counted(response, authorised, now)
     }
 
+    /// What an owner or a court does not let through.
+    fn forbidden(&self, uri: &Uri, authorised: bool) -> Option<Response> {
+        let path = uri.path().to_lowercase();
+        let mut names = path.strip_prefix("/repos/")?.split('/');
+        let (owner, name) = (names.next()?, names.next()?);
+        let documentation = "https://docs.github.com/rest";
+        if self.taken_down.contains(&format!("{owner}/{name}")) {
+            let message = "Repository access blocked";
+            return Some(error(451, message, documentation));
+        }
+        let message = format!(
+            "The '{owner}' organization forbids access via a fine-grained personal access tokens if \
+             the token's lifetime is greater than 366 days."
+        );
+        let refused = authorised && self.policies.iter().any(|policy| policy == owner);
+        refused.then(|| error(403, &message, documentation))
+    }
+
     fn limited(&mut self, authorised: bool, now: Timestamp) -> Option<Response> {
+        let status = if self.by_429 { 429 } else { 403 };
         if let Some((until, retry_after)) = self.secondary.filter(|(until, _)| *until > now) {
             let message = "You have exceeded a secondary rate limit. Please wait a few minutes \
                            before you try again.";
             let documentation = "https://docs.github.com/free-pro-team@latest/rest/overview/\
                                  rate-limits-for-the-rest-api#about-secondary-rate-limits";
-            let response = self.limit_headers(error(403, message, documentation), authorised, now);
+            let response =
+                self.limit_headers(error(status, message, documentation), authorised, now);
             // Asking on while limited makes it last longer.
             self.secondary = Some((until + Duration::from_millis(100), retry_after));
             return Some(match retry_after {
@@ -333,7 +383,7 @@ impl Site {
         let documentation =
             "https://docs.github.com/rest/overview/resources-in-the-rest-api#rate-limiting";
         let response = error(
-            403,
+            status,
             &format!("API rate limit exceeded for {who}."),
             documentation,
         );

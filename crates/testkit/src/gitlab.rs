@@ -79,6 +79,11 @@ impl GitLab {
         self.server.url().to_owned()
     }
 
+    /// Names itself like this in all addresses that it tells, as one behind a proxy does.
+    pub fn call(&self, url: &str) {
+        url.clone_into(&mut lock(&self.state).base);
+    }
+
     /// The only token that is accepted.
     #[must_use]
     pub fn token(&self) -> &'static str {

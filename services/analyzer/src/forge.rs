@@ -17,12 +17,12 @@ use runtime::Secret;
 use runtime::settings::{ForgeKind, Settings};
 use serde::de::DeserializeOwned;
 
-use self::ask::{Answer, Asker};
+use self::ask::{Answer, Asker, Failure};
 use crate::cache::Cache;
 use crate::ports::{Home, PortError, Release, Releases, Tagged};
 
-/// More than any project's releases that matter; a list without end would never stop.
-const MAX_PAGES: usize = 30;
+/// GitHub lists no more than so many; a list without end would never stop.
+const MAX_ITEMS: usize = 10_000;
 const JSON: &str = "application/json";
 /// Git hosts that need no configuration, with their kind.
 const KNOWN: [(&str, ForgeKind); 3] = [
@@ -99,11 +99,10 @@ impl Host {
         cache: Arc<dyn Cache>,
     ) -> Host {
         let bearer = token.map(|token| Secret::new(format!("Bearer {}", token.expose())));
-        let authorization = bearer.map(|bearer| ("authorization", bearer));
         let at = "github.token_file or BOWLINE_SECRET_GITHUB_TOKEN";
         Host {
             kind: Kind::GitHub,
-            asker: Asker::new(client, ("GitHub", url), authorization, at, cache),
+            asker: Asker::new(client, ("GitHub", url), bearer, at, cache),
         }
     }
 
@@ -120,18 +119,12 @@ impl Host {
                 Kind::GitLab,
                 format!("{}/api/v4", url.trim_end_matches('/')),
                 // No header of GitLab's own: this one is not carried along to another host.
-                token.map(|token| {
-                    let token = Secret::new(format!("Bearer {}", token.expose()));
-                    ("authorization", token)
-                }),
+                token.map(|token| Secret::new(format!("Bearer {}", token.expose()))),
             ),
             ForgeKind::Gitea | ForgeKind::Forgejo => (
                 Kind::Gitea,
                 format!("{}/api/v1", url.trim_end_matches('/')),
-                token.map(|token| {
-                    let token = Secret::new(format!("token {}", token.expose()));
-                    ("authorization", token)
-                }),
+                token.map(|token| Secret::new(format!("token {}", token.expose()))),
             ),
         };
         let at = format!("forges.\"{host}\".token_file");
@@ -148,26 +141,77 @@ impl Host {
         url: &str,
         accept: &str,
     ) -> Result<Option<Answer>, PortError> {
-        let asked = self.asker.get(url, accept);
+        let asked = async { Ok(self.asker.get(url, accept).await?) };
         runtime::outside(what, Some(&self.asker.base), asked).await
     }
 
-    /// A list over all its pages; none if there is nothing at the address.
+    /// The same for what never changes.
+    async fn get_fixed(&self, what: &'static str, url: &str) -> Result<Option<Answer>, PortError> {
+        let asked = async { Ok(self.asker.get_fixed(url, JSON).await?) };
+        runtime::outside(what, Some(&self.asker.base), asked).await
+    }
+
+    /// A file as it is; none if there is none.
+    async fn file(
+        &self,
+        what: &'static str,
+        url: &str,
+        accept: &str,
+    ) -> Result<Option<Answer>, PortError> {
+        match self.get(what, url, accept).await? {
+            // A notice of an outage, or a login.
+            Some(answer) if answer.page => Err(PortError::new(format!(
+                "{} sent a page in place of a file",
+                self.asker.name
+            ))),
+            found => Ok(found),
+        }
+    }
+
+    /// A list over all its pages; none if there is nothing at the address. The sizes of a page are
+    /// tried in turn: one with much in it may be more than the host can put together in time.
     async fn list<T: DeserializeOwned>(
         &self,
         what: &'static str,
-        url: String,
-        accept: &str,
+        sizes: &[usize],
+        address: impl Fn(usize) -> String,
     ) -> Result<Option<Vec<T>>, PortError> {
-        let mut url = Some(url);
+        let mut sizes = sizes.iter().peekable();
+        while let Some(size) = sizes.next() {
+            match self.pages(what, address(*size)).await {
+                Err(Failure::TooMuch(_)) if sizes.peek().is_some() => {}
+                answer => return Ok(answer?),
+            }
+        }
+        Ok(None)
+    }
+
+    async fn pages<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        first: String,
+    ) -> Result<Option<Vec<T>>, Failure> {
+        let mut next = Some(first);
         let mut found = Vec::new();
-        for _ in 0..MAX_PAGES {
-            let Some(page) = url.take() else { break };
-            let Some(answer) = self.get(what, &page, accept).await? else {
-                return Ok(None);
+        let mut begun = false;
+        while let Some(url) = next.take() {
+            let asked = self.asker.get(&url, JSON);
+            let answer = match runtime::outside(what, Some(&self.asker.base), asked).await {
+                Ok(Some(answer)) => answer,
+                Ok(None) if !begun => return Ok(None),
+                // GitHub lists the newest ones only; what was read so far stands.
+                Err(Failure::Beyond(_)) if begun => break,
+                Ok(None) => break,
+                Err(failure) => return Err(failure),
             };
-            found.extend(self.read::<Vec<T>>(&answer.body)?);
-            url = answer.next;
+            let page: Vec<T> = self.read(&answer.body).map_err(Failure::Other)?;
+            found.extend(page);
+            begun = true;
+            next = answer.next;
+            if next.is_some() && found.len() >= MAX_ITEMS {
+                tracing::warn!("{} lists more than {MAX_ITEMS} at {url}", self.asker.name);
+                break;
+            }
         }
         Ok(Some(found))
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use runtime::Settings;
 
+use crate::cache::Cache;
 use crate::chart::ChartVersion;
 use crate::ports::{Charts, PortError};
 use crate::registry::{Registries, Remembered};
@@ -20,8 +21,8 @@ pub struct Helm {
     registries: Registries,
     /// By address and chart: the index's tag, and what it said.
     indexes: Remembered<(String, String), Tagged>,
-    /// By address of the manifest: a pushed version does not change. None is no chart.
-    pushed: Remembered<String, Option<ChartVersion>>,
+    /// What was pushed: each version takes two requests, which Docker Hub counts as pulls.
+    cache: Arc<dyn Cache>,
 }
 
 impl Helm {
@@ -29,11 +30,11 @@ impl Helm {
     ///
     /// # Errors
     /// A password cannot be read, or the TLS set-up of this machine is unusable.
-    pub fn new(settings: &Settings) -> anyhow::Result<Helm> {
+    pub fn new(settings: &Settings, cache: &Arc<dyn Cache>) -> anyhow::Result<Helm> {
         Ok(Helm {
-            registries: Registries::new(settings)?,
+            registries: Registries::new(settings, cache)?,
             indexes: Remembered::default(),
-            pushed: Remembered::default(),
+            cache: Arc::clone(cache),
         })
     }
 }

@@ -1,13 +1,17 @@
 //! [`Images`] from registries: which tags are there, and what an image says of itself.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use async_trait::async_trait;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, StatusCode};
 use runtime::Settings;
 use serde::Deserialize;
 
+use crate::cache::Cache;
 use crate::ports::{Images, PortError, Published};
-use crate::registry::{LOGIN, Place, Registries, Remembered, json, refusal};
+use crate::registry::{LOGIN, Place, Registries, Remembered, cache_key, json, refusal};
 
 const INDEXES: [&str; 2] = [
     "application/vnd.oci.image.index.v1+json",
@@ -20,6 +24,9 @@ const MANIFESTS: [&str; 2] = [
 /// Where an image's source is. Source: the annotations of the OCI image specification.
 const SOURCE: &str = "org.opencontainers.image.source";
 
+/// So long is a label remembered.
+const LABEL: Duration = Duration::from_secs(24 * 3_600);
+
 /// Images in their registries.
 pub struct Registered {
     registries: Registries,
@@ -28,6 +35,8 @@ pub struct Registered {
     /// By address of the manifest: whether there is one for the platform. Only what is there is
     /// remembered.
     there: Remembered<String, ()>,
+    /// Labels: to read one is two pulls, of which Docker Hub allows few.
+    cache: Arc<dyn Cache>,
 }
 
 #[derive(Deserialize)]
@@ -74,13 +83,14 @@ impl Registered {
     ///
     /// # Errors
     /// A password cannot be read, or the TLS set-up of this machine is unusable.
-    pub fn new(settings: &Settings) -> anyhow::Result<Registered> {
+    pub fn new(settings: &Settings, cache: &Arc<dyn Cache>) -> anyhow::Result<Registered> {
         let platform = settings.kubernetes.platform.split_once('/');
         let (os, architecture) = platform.unwrap_or(("linux", "amd64"));
         Ok(Registered {
-            registries: Registries::new(settings)?,
+            registries: Registries::new(settings, cache)?,
             platform: (os.to_owned(), architecture.to_owned()),
             there: Remembered::default(),
+            cache: Arc::clone(cache),
         })
     }
 
@@ -102,10 +112,11 @@ impl Registered {
         }
         let accept = Registered::accept();
         // Docker Hub does not count this one against the limit on pulls.
-        let head = self
-            .registries
-            .ask(Method::HEAD, place, &url, Some(&accept))
-            .await?;
+        let ask = |method| self.registries.ask(method, place, &url, Some(&accept));
+        let mut head = ask(Method::HEAD).await?;
+        if head.status == StatusCode::METHOD_NOT_ALLOWED {
+            head = ask(Method::GET).await?;
+        }
         match head.status {
             StatusCode::NOT_FOUND => return Ok(Published::Nothing),
             status if !status.is_success() => return Err(refusal(url.as_str(), &head, LOGIN)),
@@ -114,7 +125,7 @@ impl Registered {
         let kind = head.headers.get(CONTENT_TYPE);
         let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let is_index = INDEXES.iter().any(|index| kind.starts_with(index));
-        let there = if is_index && !self.registries.counts_looks(place) {
+        let there = if is_index && !place.counts_looks() {
             let answer = self.registries.found(place, &url, Some(&accept)).await?;
             let index: Index = json(&url, &answer.body)?;
             index.manifests.iter().any(|entry| self.is_ours(entry))
@@ -175,11 +186,24 @@ impl Images for Registered {
 
     async fn tags(&self, image: &str) -> Result<Vec<String>, PortError> {
         let place = self.registries.place_of(image)?;
-        runtime::outside("registry_tags", None, self.registries.tags(&place)).await
+        let asked = runtime::outside("registry_tags", None, self.registries.tags(&place));
+        asked.await?.ok_or_else(|| PortError {
+            what: format!("its registry knows no {image}"),
+            retry_after: None,
+            lasting: true,
+        })
     }
 
     async fn source(&self, image: &str, tag: &str) -> Result<Option<String>, PortError> {
+        let key = cache_key(&["label", image, tag]);
+        if let Some(known) = self.cache.get(&key).await {
+            let known = String::from_utf8_lossy(&known).into_owned();
+            return Ok(Some(known).filter(|label| !label.is_empty()));
+        }
         let place = self.registries.place_of(image)?;
-        runtime::outside("registry_label", None, self.label(&place, tag)).await
+        let found = runtime::outside("registry_label", None, self.label(&place, tag)).await?;
+        let label = found.clone().unwrap_or_default();
+        self.cache.put(&key, label.as_bytes(), Some(LABEL)).await;
+        Ok(found)
     }
 }

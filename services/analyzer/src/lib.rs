@@ -10,7 +10,9 @@ pub mod chart;
 mod forge;
 mod git;
 mod helm;
+mod http;
 mod images;
+mod limits;
 pub mod notes;
 pub mod planning;
 mod ports;
@@ -64,8 +66,8 @@ pub async fn run(
     let options = Options {
         stacks: settings.repository.stacks.clone(),
     };
-    let helm = Helm::new(settings)?;
-    let images = Registered::new(settings)?;
+    let helm = Helm::new(settings, &cache)?;
+    let images = Registered::new(settings, &cache)?;
     let analyzer = Analyzer::new(
         rules(settings),
         options,

@@ -2,27 +2,31 @@
 //! wanted.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use reqwest::header::{
-    ACCEPT, AUTHORIZATION, HeaderMap, LINK, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE,
-};
-use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, WWW_AUTHENTICATE};
+use reqwest::{Method, StatusCode, Url};
 use runtime::{Secret, Settings};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
 
+use crate::cache::Cache;
+use crate::http::{self, Read};
+use crate::limits::Limits;
 use crate::ports::PortError;
 
 /// A page of tags, a manifest and a config stay far below this.
 const MAX_BODY: usize = 4 * 1024 * 1024;
 /// A list without end would never stop.
-const MAX_PAGES: usize = 50;
+const MAX_PAGES: usize = 200;
 /// So much is remembered of each kind; with more it is forgotten, and asked for again.
 const REMEMBERED: usize = 2_000;
-/// Where Docker Hub keeps what is named after it.
+/// Where Docker Hub keeps what is named after it, and how else it is called.
 const DOCKER_HUB: &str = "registry-1.docker.io";
+const DOCKER_HUB_TOO: [&str; 2] = [DOCKER_HUB, "index.docker.io"];
 
 /// Who reads a registry that wants a login.
 struct Login {
@@ -42,6 +46,7 @@ pub(crate) struct Registries {
     logins: BTreeMap<String, Login>,
     /// Where registries are asked, by the name that images have for them.
     urls: BTreeMap<String, String>,
+    limits: Limits,
 }
 
 #[derive(Deserialize)]
@@ -68,7 +73,7 @@ impl Registries {
     ///
     /// # Errors
     /// A password cannot be read, or the TLS set-up of this machine is unusable.
-    pub(crate) fn new(settings: &Settings) -> anyhow::Result<Registries> {
+    pub(crate) fn new(settings: &Settings, cache: &Arc<dyn Cache>) -> anyhow::Result<Registries> {
         let secrets = settings.secrets();
         let mut logins = BTreeMap::new();
         for (host, registry) in &settings.registries {
@@ -88,21 +93,40 @@ impl Registries {
                 .iter()
                 .filter_map(|(host, registry)| Some((host.clone(), registry.url.clone()?)))
                 .collect(),
+            limits: Limits::new(Arc::clone(cache)),
         })
     }
 
-    /// Every tag, page by page.
-    pub(crate) async fn tags(&self, place: &Place) -> Result<Vec<String>, PortError> {
+    /// Every tag, page by page; none if there is no such repository.
+    pub(crate) async fn tags(&self, place: &Place) -> Result<Option<Vec<String>>, PortError> {
         let mut next = Some(place.url("tags/list?n=1000")?);
         let mut found = Vec::new();
         for _ in 0..MAX_PAGES {
-            let Some(url) = next.take() else { break };
-            let answer = self.found(place, &url, None).await?;
-            next = next_page(place, &answer.headers)?;
+            let Some(url) = next.take() else {
+                return Ok(Some(found));
+            };
+            let answer = self.ask(Method::GET, place, &url, None).await?;
+            if answer.status == StatusCode::NOT_FOUND {
+                return Ok(None);
+            }
+            if !answer.status.is_success() {
+                return Err(refusal(url.as_str(), &answer, LOGIN));
+            }
+            next = place.next_page(&answer.headers)?;
             let page: Tags = json(&url, &answer.body)?;
             found.extend(page.tags.unwrap_or_default());
         }
-        Ok(found)
+        // They come in the order of text, so what is missing may be the newest.
+        Err(PortError {
+            what: format!(
+                "{}{} lists more than {} tags, so what lies in between is not known",
+                place.base,
+                place.repository,
+                found.len()
+            ),
+            retry_after: None,
+            lasting: true,
+        })
     }
 
     /// An answer with what was asked for.
@@ -121,6 +145,9 @@ impl Registries {
     }
 
     /// Asks with the token that is known, and with a new one if the registry wants one.
+    ///
+    /// Where another registry stands behind this one and wants a token of its own, that one is asked
+    /// with it: no client carries a token from one host to the next.
     pub(crate) async fn ask(
         &self,
         method: Method,
@@ -128,34 +155,68 @@ impl Registries {
         url: &Url,
         accept: Option<&str>,
     ) -> Result<Read, PortError> {
+        let limit_key = self.limit_key(place);
+        if let Some(left) = self.limits.left(&limit_key).await {
+            return Err(PortError {
+                what: format!(
+                    "{} has limited us, and is not asked until that is over",
+                    place.base
+                ),
+                retry_after: Some(left),
+                lasting: false,
+            });
+        }
         let key = (place.base.to_string(), place.repository.clone());
         let mut token = self.tokens.get(&key);
-        let mut renewed = false;
+        let (mut renewed, mut asked) = (false, url.clone());
         loop {
-            let mut request = self.client.request(method.clone(), url.clone());
+            let mut request = self.client.request(method.clone(), asked.clone());
             if let Some(accept) = accept {
                 request = request.header(ACCEPT, accept);
             }
             if let Some(token) = &token {
                 request = request.header(AUTHORIZATION, token);
             }
-            let answer = read(url.as_str(), request, MAX_BODY).await?;
+            let answer = http::read(request, MAX_BODY).await;
+            let answer = answer.map_err(|unread| unread.told(url.as_str()))?;
             if answer.status == StatusCode::UNAUTHORIZED && !renewed {
+                let behind = answer.url.origin() != url.origin();
+                // A login is for the registry that it was given for.
+                let login = self.logins.get(&place.name).filter(|_| !behind);
                 let new = match Challenge::of(&answer.headers) {
                     Some(challenge) => {
-                        let token = self.token(place, &challenge).await?;
+                        let token = self.token(place, login, &challenge).await?;
                         Some(format!("Bearer {token}"))
                     }
-                    None => self.logins.get(&place.name).map(basic),
+                    None => login.map(basic),
                 };
                 if let Some(new) = new {
-                    self.tokens.put(key.clone(), new.clone());
+                    if behind {
+                        asked = answer.url;
+                    } else {
+                        self.tokens.put(key.clone(), new.clone());
+                    }
                     (token, renewed) = (Some(new), true);
                     continue;
                 }
             }
+            let named = http::named_wait(answer.status, &answer.headers);
+            if named.is_some() || answer.status == StatusCode::TOO_MANY_REQUESTS {
+                let wait = self.limits.begin(&limit_key, named).await;
+                return Err(PortError {
+                    retry_after: Some(wait),
+                    ..refusal(url.as_str(), &answer, "")
+                });
+            }
             return Ok(answer);
         }
+    }
+
+    /// Who shares a limit: all who ask a registry as the same user.
+    fn limit_key(&self, place: &Place) -> String {
+        let user = self.logins.get(&place.name);
+        let user = user.map_or("", |login| login.user.as_str());
+        cache_key(&["registry", place.base.as_str(), user])
     }
 
     /// Where an image is; its name is normalised.
@@ -164,14 +225,12 @@ impl Registries {
         self.place(host, path)
     }
 
-    /// Whether a look at a manifest counts as a pull of everybody behind this address: so Docker Hub
-    /// treats whoever does not log in.
-    pub(crate) fn counts_looks(&self, place: &Place) -> bool {
-        place.name == "docker.io" && !self.logins.contains_key(&place.name)
-    }
-
     /// A repository of a registry.
     pub(crate) fn place(&self, host: &str, path: &str) -> Result<Place, PortError> {
+        let host = match host {
+            host if DOCKER_HUB_TOO.contains(&host) => "docker.io",
+            host => host,
+        };
         match self.urls.get(host) {
             Some(url) => Place::below(host, url, path),
             None => Place::at(host, path),
@@ -179,11 +238,17 @@ impl Registries {
     }
 
     /// A token for whoever is configured, else for whoever comes.
-    async fn token(&self, place: &Place, challenge: &Challenge) -> Result<String, PortError> {
+    async fn token(
+        &self,
+        place: &Place,
+        login: Option<&Login>,
+        challenge: &Challenge,
+    ) -> Result<String, PortError> {
         let realm = &challenge.realm;
         let mut url = Url::parse(realm)
             .ok()
-            .filter(|url| url.scheme() == "https" || url.scheme() == place.base.scheme())
+            // Without TLS a token is fetched only where a registry without TLS is.
+            .filter(|url| url.scheme() == "https" || same_host(url, &place.base))
             .ok_or_else(|| {
                 PortError::new(format!("{} sends to {realm:?} for a token", place.base))
             })?;
@@ -196,10 +261,11 @@ impl Registries {
             query.append_pair("scope", challenge.scope.as_ref().unwrap_or(&own));
         }
         let mut request = self.client.get(url.clone());
-        if let Some(login) = self.logins.get(&place.name) {
+        if let Some(login) = login {
             request = request.basic_auth(&login.user, Some(login.password.expose()));
         }
-        let answer = read(url.as_str(), request, MAX_BODY).await?;
+        let answer = http::read(request, MAX_BODY).await;
+        let answer = answer.map_err(|unread| unread.told(url.as_str()))?;
         if !answer.status.is_success() {
             return Err(refusal(url.as_str(), &answer, LOGIN));
         }
@@ -237,10 +303,47 @@ impl Place {
     }
 
     pub(crate) fn url(&self, rest: &str) -> Result<Url, PortError> {
-        let path = format!("/v2/{}/{rest}", self.repository);
-        let url = self.base.join(&path);
-        url.map_err(|error| PortError::new(format!("{}{path} is no address: {error}", self.base)))
+        let text = format!("{}/v2/{}/{rest}", self.root(), self.repository);
+        Url::parse(&text).map_err(|error| PortError::new(format!("{text} is no address: {error}")))
     }
+
+    /// Whether a look at a manifest counts as a pull, of which Docker Hub allows few.
+    pub(crate) fn counts_looks(&self) -> bool {
+        self.name == "docker.io"
+    }
+
+    fn root(&self) -> &str {
+        self.base.as_str().trim_end_matches('/')
+    }
+
+    /// The next page, on the same registry.
+    fn next_page(&self, headers: &HeaderMap) -> Result<Option<Url>, PortError> {
+        let next = http::next_page(headers, self.root(), "/v2/");
+        let next = next.map(|next| next.map(|next| Url::parse(&next)).transpose());
+        match next {
+            Ok(Ok(next)) => Ok(next),
+            // The token goes nowhere else, whatever a link says.
+            Ok(Err(_)) | Err(_) => Err(PortError::new(format!(
+                "the list of tags of {}/{} goes on at an address that is none of a registry",
+                self.root(),
+                self.repository
+            ))),
+        }
+    }
+}
+
+fn same_host(one: &Url, other: &Url) -> bool {
+    one.scheme() == other.scheme() && one.host_str() == other.host_str()
+}
+
+/// A key of the shared cache, for something that these parts name.
+pub(crate) fn cache_key(parts: &[&str]) -> String {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update(part.as_bytes());
+        digest.update([0]);
+    }
+    format!("forge.{}", hex::encode(digest.finalize()))
 }
 
 /// The header of a login without tokens.
@@ -249,29 +352,6 @@ fn basic(login: &Login) -> String {
     let text = format!("{}:{}", login.user, login.password.expose());
     let text = base64::engine::general_purpose::STANDARD.encode(text);
     format!("Basic {text}")
-}
-
-/// The next page, on the same registry.
-fn next_page(place: &Place, headers: &HeaderMap) -> Result<Option<Url>, PortError> {
-    let Some(links) = headers.get(LINK).and_then(|value| value.to_str().ok()) else {
-        return Ok(None);
-    };
-    let next = links.split(',').find_map(|link| {
-        let (address, rest) = link.split_once(';')?;
-        let next = rest.contains("rel=\"next\"") || rest.contains("rel=next");
-        next.then(|| address.trim().trim_matches(['<', '>']).to_owned())
-    });
-    let Some(next) = next else { return Ok(None) };
-    let url = place.base.join(&next).ok();
-    let url = url.filter(|url| url.origin() == place.base.origin());
-    match url {
-        Some(url) => Ok(Some(url)),
-        // The token goes nowhere else, whatever a link says.
-        None => Err(PortError::new(format!(
-            "the list of tags goes on at {next:?}, which is not below {}",
-            place.base
-        ))),
-    }
 }
 
 pub(crate) fn json<T: DeserializeOwned>(url: &Url, body: &[u8]) -> Result<T, PortError> {
@@ -322,66 +402,30 @@ impl Challenge {
     }
 }
 
-/// An answer's status and headers, with its body.
-pub(crate) struct Read {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Vec<u8>,
-}
-
-/// Asks, and reads no more than `max` bytes of the answer.
-pub(crate) async fn read(
-    what: &str,
-    request: RequestBuilder,
-    max: usize,
-) -> Result<Read, PortError> {
-    let told = |error: reqwest::Error| {
-        // The address of a blob may hold a signature.
-        let error = anyhow::Error::new(error.without_url());
-        PortError::new(format!("failed to ask {what}: {error:#}"))
-    };
-    let asked = request.header(USER_AGENT, "bowline").send().await;
-    let mut answer: Response = asked.map_err(told)?;
-    let (status, headers) = (answer.status(), answer.headers().clone());
-    let mut body = Vec::new();
-    while let Some(part) = answer.chunk().await.map_err(told)? {
-        if body.len() + part.len() > max {
-            return Err(PortError::new(format!(
-                "the answer of {what} is larger than {max} bytes"
-            )));
-        }
-        body.extend_from_slice(&part);
-    }
-    Ok(Read {
-        status,
-        headers,
-        body,
-    })
-}
-
 /// What an answer that is no success means: nothing is known, and it is asked again.
 pub(crate) fn refusal(what: &str, answer: &Read, login: &str) -> PortError {
-    let hint = match answer.status {
+    let status = answer.status;
+    let hint = match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => login,
         StatusCode::NOT_FOUND => "; is the address right?",
         _ => "",
     };
-    let seconds = answer
-        .headers
-        .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     PortError {
-        what: format!("{what} answered {}{hint}", answer.status),
-        retry_after: seconds.map(|seconds| Duration::from_secs(seconds.clamp(1, 3_700))),
-        lasting: matches!(
-            answer.status,
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND
-        ),
+        what: format!("{what} answered {status}{hint}"),
+        retry_after: http::named_wait(status, &answer.headers),
+        lasting: status.is_client_error()
+            && !matches!(
+                status,
+                StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT
+            ),
     }
 }
 
-/// What was learned, for as long as the process lives.
-pub(crate) struct Remembered<K, V>(Mutex<HashMap<K, V>>);
+/// So long is remembered what was learned; a tag may be taken away or pushed anew.
+const MEMORY: Duration = Duration::from_secs(3_600);
+
+/// What was learned within the last hour.
+pub(crate) struct Remembered<K, V>(Mutex<HashMap<K, (Instant, V)>>);
 
 impl<K, V> Default for Remembered<K, V> {
     fn default() -> Self {
@@ -390,12 +434,14 @@ impl<K, V> Default for Remembered<K, V> {
 }
 
 impl<K: Eq + std::hash::Hash, V: Clone> Remembered<K, V> {
-    fn lock(&self) -> MutexGuard<'_, HashMap<K, V>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, (Instant, V)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn get(&self, key: &K) -> Option<V> {
-        self.lock().get(key).cloned()
+        let known = self.lock();
+        let (learned, value) = known.get(key)?;
+        (learned.elapsed() < MEMORY).then(|| value.clone())
     }
 
     pub(crate) fn put(&self, key: K, value: V) {
@@ -403,7 +449,7 @@ impl<K: Eq + std::hash::Hash, V: Clone> Remembered<K, V> {
         if known.len() >= REMEMBERED {
             known.clear();
         }
-        known.insert(key, value);
+        known.insert(key, (Instant::now(), value));
     }
 }
 
@@ -436,6 +482,11 @@ mod tests {
         let place = Place::at("ghcr.io", "acme/helm/app").unwrap();
         let url = place.url("tags/list").unwrap();
         assert_eq!(url.as_str(), "https://ghcr.io/v2/acme/helm/app/tags/list");
+        let below = Place::below("mirror", "https://m.example.org/hub/", "a/b").unwrap();
+        assert_eq!(
+            below.url("tags/list").unwrap().as_str(),
+            "https://m.example.org/hub/v2/a/b/tags/list"
+        );
         let hub = Place::at("docker.io", "library/alpine").unwrap();
         assert_eq!(
             hub.url("manifests/3").unwrap().as_str(),

@@ -77,7 +77,8 @@ fn gitlab(path: &str) -> Vec<Home> {
 /// The repository that an image says it was built from, if that is not what its base image says of
 /// itself: it has to name the image's own organisation or product.
 pub(crate) fn labelled(image: &str, label: &str) -> Option<Home> {
-    let address = label.trim().trim_end_matches('/');
+    let address = label.split(['#', '?']).next().unwrap_or(label);
+    let address = address.trim().trim_end_matches('/');
     let address = address.strip_suffix(".git").unwrap_or(address);
     let (_, rest) = address.split_once("://")?;
     let (host, path) = rest.split_once('/')?;
@@ -92,7 +93,8 @@ pub(crate) fn labelled(image: &str, label: &str) -> Option<Home> {
         _ => path.to_owned(),
     };
     let legal = |c: char| c.is_ascii_alphanumeric() || "-._/".contains(c);
-    let whole = path.split('/').count() >= 2 && path.split('/').all(|part| !part.is_empty());
+    let whole = path.split('/').count() >= 2
+        && path.split('/').all(|part| !matches!(part, "" | "." | ".."));
     let named = whole && host.contains('.') && path.chars().all(legal) && host.chars().all(legal);
     (named && is_own(image, &path)).then(|| Home {
         host: host.to_ascii_lowercase(),
@@ -224,6 +226,16 @@ mod tests {
             (
                 "docker.io/acme/web-app",
                 "https://github.com/nodejs/docker-node",
+                None,
+            ),
+            (
+                "docker.io/acme/thing",
+                "https://github.com/acme/thing.git#0a1b2c3",
+                Some("github.com/acme/thing"),
+            ),
+            (
+                "docker.io/acme/thing",
+                "https://git.example.org/acme/../../admin/thing",
                 None,
             ),
             ("docker.io/acme/thing", "https://github.com/", None),

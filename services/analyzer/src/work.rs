@@ -1,8 +1,9 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bus::{Bucket, History, Log, Outcome, PutError, Work, WorkError};
-use job::{Body, Command, Plan, Request, SkipReason, Transience};
+use job::{Body, Command, Plan, Request, SkipReason, Transience, UpgradeId};
 use runtime::catalogue::Source;
 use terraform::{Options, Wanted};
 
@@ -209,21 +210,21 @@ impl Work for Analyzer {
         let body = match command {
             Command::Plan => match self.plan(history).await {
                 Ok(body) => body,
-                Err(PortError {
-                    retry_after: Some(wait),
-                    what,
-                    ..
-                }) => {
-                    tracing::warn!(upgrade.id = %history.id, "analysis waits {wait:?}: {what}");
-                    return Ok(Outcome::Wait(wait));
-                }
+                // A person has to mend something: that is told, and tried again for a while.
                 Err(PortError {
                     what,
-                    retry_after: None,
+                    lasting: true,
                     ..
+                }) => Body::Aborted {
+                    at: history.state.live().to_owned(),
+                    why: what,
+                    transience: Transience::Transient,
+                },
+                Err(PortError {
+                    what, retry_after, ..
                 }) => {
                     return Err(WorkError {
-                        retry_after: None,
+                        retry_after: retry_after.map(|wait| spread(wait, &history.id)),
                         message: what,
                     });
                 }
@@ -246,6 +247,12 @@ impl Work for Analyzer {
         };
         Ok(Outcome::Append(body))
     }
+}
+
+/// Up to a tenth longer, differently for each upgrade: who waited together does not come together.
+fn spread(wait: Duration, id: &UpgradeId) -> Duration {
+    let place = id.as_str().bytes().map(u32::from).sum::<u32>() % 100;
+    wait + wait * place / 1_000
 }
 
 /// What would be done, in a sentence for people.

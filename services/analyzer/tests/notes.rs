@@ -40,7 +40,7 @@ fn bench() -> Bench {
     let cache: Arc<dyn Cache> = Arc::new(Own::default());
     Bench {
         forges: Forges::new(&settings, &cache).unwrap(),
-        images: Registered::new(&settings).unwrap(),
+        images: Registered::new(&settings, &cache).unwrap(),
         github,
         forgejo,
         registry,
@@ -262,7 +262,8 @@ async fn a_registry_that_wants_a_login_is_given_one_or_named() {
         settings
             .registries
             .insert("registry.example.org".to_owned(), access);
-        let images = Registered::new(&settings).unwrap();
+        let cache: Arc<dyn Cache> = Arc::new(Own::default());
+        let images = Registered::new(&settings, &cache).unwrap();
         let found = images
             .look("registry.example.org/acme/thing", "1.0.0")
             .await;

@@ -13,6 +13,8 @@ use crate::{Bucket, Unavailable};
 pub const ANNOUNCER: &str = "announcer";
 /// Waiting messages count as unacknowledged; with few of them an undo would not be delivered.
 const MAX_ACK_PENDING: i64 = 50_000;
+/// The bucket `CACHE` holds no more; the log is on the same disk.
+const CACHE_BYTES: i64 = 256 * 1024 * 1024;
 /// A projection that is gone leaves nothing behind for longer.
 const EPHEMERAL_KEPT: Duration = Duration::from_secs(60);
 
@@ -77,13 +79,20 @@ fn intake(bus: &JetStream) -> Config {
 
 fn bucket(bus: &JetStream, bucket: Bucket) -> Config {
     let name = bus.names.bucket(bucket.as_str());
+    let cache = bucket == Bucket::Cache;
     Config {
         max_messages_per_subject: 1,
-        discard: DiscardPolicy::New,
+        // What can be fetched again gives way, and takes no room from the log.
+        discard: if cache {
+            DiscardPolicy::Old
+        } else {
+            DiscardPolicy::New
+        },
+        max_bytes: if cache { CACHE_BYTES } else { -1 },
         allow_rollup: true,
         deny_delete: true,
         allow_message_ttl: true,
-        max_age: if bucket == Bucket::Cache {
+        max_age: if cache {
             bus.settings.cache_age
         } else {
             Duration::ZERO

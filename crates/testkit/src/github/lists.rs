@@ -37,7 +37,7 @@ impl Site {
         render: impl Fn(T) -> Value,
     ) -> Response {
         let page = Page::asked(uri, "per_page", (30, 100), all.len());
-        if page.number.saturating_mul(page.size) > 10_000 {
+        if page.number.saturating_mul(page.size) > self.cap.unwrap_or(10_000) {
             return error(
                 422,
                 "Only the first 10000 results are available.",

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Host, escaped, escaped_path};
+use super::{Host, JSON, escaped, escaped_path};
 use crate::ports::{PortError, Release};
 
 #[derive(Deserialize)]
@@ -29,10 +29,10 @@ pub(super) struct Entry {
 pub(super) async fn releases(
     host: &Host,
     what: &'static str,
-    url: String,
-    accept: &str,
+    sizes: &[usize],
+    address: impl Fn(usize) -> String,
 ) -> Result<Option<Vec<Release>>, PortError> {
-    let all = host.list::<ReleaseBody>(what, url, accept).await?;
+    let all = host.list::<ReleaseBody>(what, sizes, address).await?;
     Ok(all.map(|all| {
         all.into_iter()
             .filter(|release| !release.draft)
@@ -47,19 +47,27 @@ pub(super) async fn releases(
     }))
 }
 
+/// A folder comes as a list, and a file of that name as an object.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Contents {
+    Folder(Vec<Entry>),
+    File {},
+}
+
 /// The files of a folder; none if there is no such folder, or if it is a file.
 pub(super) async fn files(
     host: &Host,
     what: &'static str,
     url: &str,
-    accept: &str,
 ) -> Result<Vec<String>, PortError> {
-    let Some(answer) = host.get(what, url, accept).await? else {
+    let Some(answer) = host.get(what, url, JSON).await? else {
         return Ok(Vec::new());
     };
-    // A file of that name comes as an object.
-    let entries: Vec<Entry> = serde_json::from_slice(&answer.body).unwrap_or_default();
-    Ok(named(entries, "file"))
+    Ok(match host.read(&answer.body)? {
+        Contents::Folder(entries) => named(entries, "file"),
+        Contents::File {} => Vec::new(),
+    })
 }
 
 /// The names of the entries of one kind.

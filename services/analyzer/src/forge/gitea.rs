@@ -24,11 +24,16 @@ struct Commit {
 }
 
 pub(super) async fn releases(host: &Host, path: &str) -> Result<Option<Vec<Release>>, PortError> {
-    let url = format!(
-        "{}/repos/{path}/releases?draft=false&limit={PAGE}",
-        host.asker.base
-    );
-    alike::releases(host, "gitea_releases", url, JSON).await
+    let repository = format!("{}/repos/{path}", host.asker.base);
+    let listed = alike::releases(host, "gitea_releases", &[PAGE], |size| {
+        format!("{repository}/releases?draft=false&limit={size}")
+    });
+    if let Some(listed) = listed.await? {
+        return Ok(Some(listed));
+    }
+    // Where a project has switched releases off, it has none, and is there all the same.
+    let there = host.get("gitea_repository", &repository, JSON).await?;
+    Ok(there.map(|_| Vec::new()))
 }
 
 pub(super) async fn files(
@@ -38,7 +43,7 @@ pub(super) async fn files(
     at: Option<&str>,
 ) -> Result<Vec<String>, PortError> {
     let url = alike::contents(host, path, folder, at);
-    alike::files(host, "gitea_contents", &url, JSON).await
+    alike::files(host, "gitea_contents", &url).await
 }
 
 pub(super) async fn file(
@@ -49,12 +54,12 @@ pub(super) async fn file(
 ) -> Result<Option<Answer>, PortError> {
     let (file, at) = (escaped_path(file), alike::reference('?', at));
     let url = format!("{}/repos/{path}/raw/{file}{at}", host.asker.base);
-    host.get("gitea_file", &url, "*/*").await
+    host.file("gitea_file", &url, "*/*").await
 }
 
 pub(super) async fn tags(host: &Host, path: &str) -> Result<Vec<Tagged>, PortError> {
-    let url = format!("{}/repos/{path}/tags?limit={PAGE}", host.asker.base);
-    let all = host.list::<TagBody>("gitea_tags", url, JSON).await?;
+    let address = |size| format!("{}/repos/{path}/tags?limit={size}", host.asker.base);
+    let all = host.list::<TagBody>("gitea_tags", &[PAGE], address).await?;
     let all = all.unwrap_or_default().into_iter();
     Ok(all
         .map(|tag| Tagged {

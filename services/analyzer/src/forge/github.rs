@@ -6,7 +6,6 @@ use super::ask::Answer;
 use super::{Host, alike, escaped, escaped_path};
 use crate::ports::{PortError, Release, Tagged};
 
-const JSON: &str = "application/vnd.github+json";
 /// The file as it is. As JSON it would come without its content above a megabyte.
 const RAW: &str = "application/vnd.github.raw+json";
 
@@ -33,8 +32,11 @@ struct Annotated {
 }
 
 pub(super) async fn releases(host: &Host, path: &str) -> Result<Option<Vec<Release>>, PortError> {
-    let url = format!("{}/repos/{path}/releases?per_page=100", host.asker.base);
-    alike::releases(host, "github_releases", url, JSON).await
+    // Each release comes with all its files, of which some projects have hundreds.
+    alike::releases(host, "github_releases", &[100, 30, 10], |size| {
+        format!("{}/repos/{path}/releases?per_page={size}", host.asker.base)
+    })
+    .await
 }
 
 pub(super) async fn files(
@@ -44,7 +46,7 @@ pub(super) async fn files(
     at: Option<&str>,
 ) -> Result<Vec<String>, PortError> {
     let url = alike::contents(host, path, folder, at);
-    alike::files(host, "github_contents", &url, JSON).await
+    alike::files(host, "github_contents", &url).await
 }
 
 pub(super) async fn file(
@@ -54,12 +56,12 @@ pub(super) async fn file(
     at: Option<&str>,
 ) -> Result<Option<Answer>, PortError> {
     let url = alike::contents(host, path, file, at);
-    host.get("github_contents", &url, RAW).await
+    host.file("github_contents", &url, RAW).await
 }
 
 pub(super) async fn tags(host: &Host, path: &str) -> Result<Vec<Tagged>, PortError> {
-    let url = format!("{}/repos/{path}/tags?per_page=100", host.asker.base);
-    let all = host.list::<Named>("github_tags", url, JSON).await?;
+    let address = |size| format!("{}/repos/{path}/tags?per_page={size}", host.asker.base);
+    let all = host.list::<Named>("github_tags", &[100], address).await?;
     let all = all.unwrap_or_default().into_iter();
     Ok(all
         .map(|tag| Tagged {
@@ -77,7 +79,7 @@ pub(super) async fn annotation(
 ) -> Result<Option<String>, PortError> {
     let base = format!("{}/repos/{path}/git", host.asker.base);
     let url = format!("{base}/ref/tags/{}", escaped_path(tag));
-    let Some(answer) = host.get("github_tags", &url, JSON).await? else {
+    let Some(answer) = host.get_fixed("github_tags", &url).await? else {
         return Ok(None);
     };
     let object = host.read::<Reference>(&answer.body)?.object;
@@ -85,7 +87,7 @@ pub(super) async fn annotation(
         return Ok(None);
     }
     let url = format!("{base}/tags/{}", escaped(&object.sha));
-    let Some(answer) = host.get("github_tags", &url, JSON).await? else {
+    let Some(answer) = host.get_fixed("github_tags", &url).await? else {
         return Ok(None);
     };
     Ok(Some(host.read::<Annotated>(&answer.body)?.message))

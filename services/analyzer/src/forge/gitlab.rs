@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::alike::Entry;
 use super::ask::Answer;
-use super::{Host, JSON, alike, escaped};
+use super::{Host, alike, escaped};
 use crate::ports::{PortError, Release, Tagged};
 
 #[derive(Deserialize)]
@@ -36,9 +36,9 @@ fn project(host: &Host, path: &str) -> String {
 }
 
 pub(super) async fn releases(host: &Host, path: &str) -> Result<Option<Vec<Release>>, PortError> {
-    let url = format!("{}/releases?per_page=100", project(host, path));
+    let address = |size| format!("{}/releases?per_page={size}", project(host, path));
     let all = host
-        .list::<ReleaseBody>("gitlab_releases", url, JSON)
+        .list::<ReleaseBody>("gitlab_releases", &[100], address)
         .await?;
     Ok(all.map(|all| {
         all.into_iter()
@@ -63,8 +63,8 @@ pub(super) async fn files(
 ) -> Result<Vec<String>, PortError> {
     let (folder, at) = (escaped(folder), alike::reference('&', at));
     let project = project(host, path);
-    let url = format!("{project}/repository/tree?per_page=100&path={folder}{at}");
-    let all = host.list::<Entry>("gitlab_tree", url, JSON).await?;
+    let address = |size| format!("{project}/repository/tree?per_page={size}&path={folder}{at}");
+    let all = host.list::<Entry>("gitlab_tree", &[100], address).await?;
     Ok(alike::named(all.unwrap_or_default(), "blob"))
 }
 
@@ -77,12 +77,15 @@ pub(super) async fn file(
     let (project, file) = (project(host, path), escaped(file));
     let at = escaped(at.unwrap_or("HEAD"));
     let url = format!("{project}/repository/files/{file}/raw?ref={at}");
-    host.get("gitlab_file", &url, "*/*").await
+    host.file("gitlab_file", &url, "*/*").await
 }
 
 pub(super) async fn tags(host: &Host, path: &str) -> Result<Vec<Tagged>, PortError> {
-    let url = format!("{}/repository/tags?per_page=100", project(host, path));
-    let all = host.list::<TagBody>("gitlab_tags", url, JSON).await?;
+    let address = |size| {
+        let project = project(host, path);
+        format!("{project}/repository/tags?per_page={size}")
+    };
+    let all = host.list::<TagBody>("gitlab_tags", &[100], address).await?;
     let all = all.unwrap_or_default().into_iter();
     Ok(all
         .map(|tag| Tagged {

@@ -4,9 +4,10 @@ use testkit::forgejo::Forgejo;
 use testkit::github::Release as Published;
 use testkit::gitlab::GitLab;
 
-use super::ask::{MAX_BODY, SECONDARY_WAIT};
+use super::ask::MAX_BODY;
 use super::*;
 use crate::cache::Own;
+use crate::limits::UNNAMED;
 
 /// A client that asks GitHub alone.
 struct GitHub(Forges);
@@ -14,10 +15,6 @@ struct GitHub(Forges);
 impl GitHub {
     async fn all(&self, repository: &str) -> Result<Option<Vec<Release>>, PortError> {
         self.0.all(&Home::github(repository)).await
-    }
-
-    fn host(&self) -> &Host {
-        &self.0.hosts["github.com"]
     }
 }
 
@@ -141,7 +138,7 @@ async fn too_many_requests_without_any_time_waits_a_minute() {
     let (stub, client) = stub(1);
     stub.fail_next(429, "<h1>Slow down</h1>", 1);
     let error = failure(&client).await;
-    assert_eq!(error.retry_after, Some(SECONDARY_WAIT));
+    assert_eq!(error.retry_after, Some(UNNAMED));
     let other = client_at(&stub.url(), stub.token(), Duration::from_secs(20));
     assert_eq!(tags(&other, REPOSITORY).await.len(), 1);
 }
@@ -166,9 +163,15 @@ async fn a_limited_client_asks_nobody_until_the_limit_is_over() {
 }
 
 #[tokio::test]
-async fn a_wrong_token_is_named_as_the_cause() {
+async fn a_wrong_token_is_left_away_and_named_where_it_is_needed() {
     let (stub, _) = stub(1);
-    let error = failure(&client(&stub, "ghp_wrong")).await;
+    let client = client(&stub, "ghp_wrong");
+    assert_eq!(tags(&client, REPOSITORY).await.len(), 1);
+    assert_eq!(tags(&client, REPOSITORY).await.len(), 1);
+    assert_eq!(stub.requests(), 3, "to insist on it locks the account");
+
+    let client = self::client(&stub, "ghp_wrong");
+    let error = client.all("Owner/private").await.unwrap_err();
     assert!(
         error.what.contains("does not accept the token")
             && error.what.contains("Bad credentials")
@@ -176,13 +179,67 @@ async fn a_wrong_token_is_named_as_the_cause() {
         "{error}"
     );
     assert!(!error.what.contains("ghp_wrong"), "{error}");
-    assert_eq!(error.retry_after, None);
+    assert!(error.lasting && error.retry_after.is_none());
+}
+
+#[tokio::test]
+async fn what_an_owner_refuses_to_the_token_is_read_without_it() {
+    let (stub, client) = stub(1);
+    stub.refuse_token("Owner");
+    assert_eq!(tags(&client, REPOSITORY).await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_taken_down_is_not_there() {
+    let (stub, client) = stub(1);
+    stub.take_down(REPOSITORY);
+    assert_eq!(client.all(REPOSITORY).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_limit_told_by_429_is_one_all_the_same() {
+    let (stub, client) = stub(1);
+    stub.limit_by_429();
+    stub.primary_limit(Duration::from_secs(600));
+    let wait = failure(&client).await.retry_after.unwrap().as_secs();
+    assert!((595..=602).contains(&wait), "{wait}");
+    let (stub, client) = self::stub(1);
+    stub.limit_by_429();
+    let named = Some(Duration::from_secs(7));
+    stub.secondary_limit(Duration::from_secs(600), named);
+    assert_eq!(failure(&client).await.retry_after, named);
+}
+
+#[tokio::test]
+async fn a_page_in_place_of_a_folder_or_a_file_is_no_absence() {
+    let (stub, client) = stub(1);
+    let home = Home::github(REPOSITORY);
+    stub.put_file(REPOSITORY, "NEWS", "1.0\n===\n");
+    stub.fail_next(200, "<h1>Welcome</h1>", 2);
+    let error = client.0.files(&home, "", None).await.unwrap_err();
+    assert!(error.what.contains("sent something else"), "{error}");
+    let error = client.0.text(&home, "NEWS", None).await.unwrap_err();
+    assert!(error.what.contains("a page in place of a file"), "{error}");
+    assert_eq!(client.0.files(&home, "NEWS", None).await.unwrap(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_page_that_is_too_much_is_asked_for_in_smaller_ones() {
+    let (stub, client) = stub(25);
+    stub.fail_next(502, "<h1>Server Error</h1>", 2);
+    assert_eq!(tags(&client, REPOSITORY).await.len(), 25);
+    let log = stub.request_log();
+    let sizes = ["per_page=100", "per_page=30", "per_page=10"];
+    for (request, size) in log.iter().zip(sizes) {
+        assert!(request.ends_with(size), "{log:?}");
+    }
+    assert_eq!(log.len(), 5, "{log:?}");
 }
 
 #[tokio::test]
 async fn an_outage_in_html_is_an_error_and_not_an_absence() {
     let (stub, client) = stub(1);
-    stub.fail_next(502, "<h1>Unicorn!</h1>", 1);
+    stub.fail_next(502, "<h1>Unicorn!</h1>", 3);
     let error = failure(&client).await;
     assert_eq!(
         error.what,
@@ -196,19 +253,13 @@ async fn an_outage_in_html_is_an_error_and_not_an_absence() {
 
 #[tokio::test]
 async fn what_lies_beyond_githubs_last_result_ends_the_list() {
-    let (stub, client) = stub(1);
-    let beyond = format!(
-        "{}/repos/{REPOSITORY}/releases?per_page=100&page=101",
-        stub.url()
-    );
-    let answer = client
-        .host()
-        .asker
-        .get(&beyond, JSON)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!((answer.body.as_slice(), answer.next), (&b"[]"[..], None));
+    let (stub, client) = stub(250);
+    stub.cap(200);
+    let found = tags(&client, REPOSITORY).await;
+    assert_eq!((found.len(), found[0].as_str()), (200, "v1.249.0"));
+    stub.cap(50);
+    let error = failure(&client).await;
+    assert!(error.what.contains("422") && error.lasting, "{error}");
 }
 
 #[tokio::test]
@@ -223,21 +274,41 @@ async fn silence_ends_with_the_timeout() {
 #[tokio::test]
 async fn an_endless_answer_is_cut_off() {
     let (stub, client) = stub(1);
-    stub.fail_next(200, &" ".repeat(MAX_BODY + 1), 1);
+    stub.fail_next(200, &" ".repeat(MAX_BODY + 1), 3);
     let error = failure(&client).await;
     assert!(error.what.contains("larger than"), "{error}");
 }
 
 #[tokio::test]
-async fn the_token_is_not_carried_to_another_host() {
-    let (stub, client) = stub(1);
-    let (other, _) = self::stub(1);
-    let elsewhere = format!("{}/repos/{REPOSITORY}/releases", other.url());
-    let Err(error) = client.host().asker.get(&elsewhere, JSON).await else {
-        panic!("a page of another host was read");
-    };
-    assert!(error.what.contains("is not below"), "{error}");
-    assert_eq!((stub.requests(), other.requests()), (0, 0));
+async fn a_host_that_names_itself_otherwise_is_asked_on_where_it_was_asked() {
+    for kind in [ForgeKind::Forgejo, ForgeKind::GitLab] {
+        let (forgejo, gitlab) = (Forgejo::start().unwrap(), GitLab::start().unwrap());
+        let path = "owner/app";
+        for n in 0..130 {
+            forgejo.add_release(path, &format!("v1.{n}.0"), "notes");
+            gitlab.add_release(path, &format!("v1.{n}.0"), "notes");
+        }
+        // Nobody is there; the token would go to whoever is.
+        forgejo.call("http://127.0.0.1:9/git");
+        gitlab.call("http://127.0.0.1:9/git");
+        let url = match kind {
+            ForgeKind::GitLab => gitlab.url(),
+            _ => forgejo.url(),
+        };
+        let host = "git.example.org";
+        let forges = other(
+            host,
+            kind,
+            &url,
+            Some(forgejo.token()).filter(|_| kind == ForgeKind::Forgejo),
+        );
+        let home = Home {
+            host: host.to_owned(),
+            path: path.to_owned(),
+        };
+        let all = forges.all(&home).await.unwrap().unwrap();
+        assert_eq!(all.len(), 130, "{kind:?}");
+    }
 }
 
 #[tokio::test]
@@ -273,7 +344,7 @@ async fn a_limit_that_one_analyzer_met_is_known_to_all() {
     // Another token has a limit of its own.
     let other = sharing(&stub.url(), "ghp_other", minute, &cache);
     failure(&other).await;
-    assert_eq!(stub.requests(), 2);
+    assert_eq!(stub.requests(), 3, "with it, and without any");
 }
 
 #[tokio::test]
@@ -394,7 +465,9 @@ async fn gitlab_is_asked_for_releases_files_and_tags() {
     let error = forges.all(&home).await.unwrap_err();
     assert_eq!(error.retry_after, Some(Duration::from_secs(7)), "{error}");
     let wrong = other(host, ForgeKind::GitLab, &stub.url(), Some("glpat-wrong"));
-    let error = wrong.all(&home).await.unwrap_err();
+    assert!(wrong.all(&home).await.unwrap().is_some(), "it is public");
+    let wrong = other(host, ForgeKind::GitLab, &stub.url(), Some("glpat-wrong"));
+    let error = wrong.all(&absent).await.unwrap_err();
     assert!(
         error
             .what

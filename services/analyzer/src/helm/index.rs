@@ -10,8 +10,9 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::Helm;
 use crate::chart::ChartVersion;
+use crate::http;
 use crate::ports::PortError;
-use crate::registry::{read, refusal};
+use crate::registry::refusal;
 
 /// The largest indexes have some twenty megabytes.
 const MAX_INDEX: usize = 64 * 1024 * 1024;
@@ -38,7 +39,8 @@ impl Helm {
         if let Some((etag, _)) = &known {
             request = request.header(IF_NONE_MATCH, etag);
         }
-        let answer = read(&url, request, MAX_INDEX).await?;
+        let answer = http::read(request, MAX_INDEX).await;
+        let answer = answer.map_err(|unread| unread.told(&url))?;
         if let (StatusCode::NOT_MODIFIED, Some((_, versions))) = (answer.status, known) {
             return Ok(Some(versions));
         }

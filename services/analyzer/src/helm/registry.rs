@@ -4,13 +4,14 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use reqwest::{Method, StatusCode};
 use semver::Version;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Helm;
 use crate::chart::ChartVersion;
 use crate::ports::PortError;
-use crate::registry::{Place, json};
+use crate::registry::{LOGIN, Place, cache_key, json, refusal};
 
 /// Each version takes two requests; of more, the oldest ones count.
 const MAX_VERSIONS: usize = 200;
@@ -31,8 +32,9 @@ struct Descriptor {
     digest: String,
 }
 
-#[derive(Deserialize)]
-struct Config {
+/// What a chart's config says.
+#[derive(Serialize, Deserialize)]
+struct Pushed {
     #[serde(rename = "appVersion", default)]
     app: Option<String>,
     #[serde(default)]
@@ -53,10 +55,10 @@ impl Helm {
                 .registries
                 .place(authority, &format!("{folder}/{chart}"))?,
         };
-        let mut versions: Vec<(Version, String)> = self
-            .registries
-            .tags(&place)
-            .await?
+        let Some(tags) = self.registries.tags(&place).await? else {
+            return Ok(None);
+        };
+        let mut versions: Vec<(Version, String)> = tags
             .into_iter()
             .filter_map(|tag| Some((counts(&tag, written)?, tag)))
             .collect();
@@ -81,25 +83,40 @@ impl Helm {
     /// What one tag holds; none if that is no chart, but a signature or the like.
     async fn version(&self, place: &Place, tag: &str) -> Result<Option<ChartVersion>, PortError> {
         let url = place.url(&format!("manifests/{tag}"))?;
-        if let Some(known) = self.pushed.get(&url.to_string()) {
-            return Ok(known);
+        let key = cache_key(&["chart", url.as_str()]);
+        let version = |pushed: Pushed| ChartVersion {
+            version: tag.replace('_', "+"),
+            app: pushed.app.filter(|app| !app.is_empty()),
+            deprecated: pushed.deprecated,
+        };
+        let known = self.cache.get(&key).await;
+        let known = known.and_then(|known| serde_json::from_slice::<Option<Pushed>>(&known).ok());
+        if let Some(known) = known {
+            return Ok(known.map(version));
         }
-        let answer = self.registries.found(place, &url, Some(MANIFEST)).await?;
+        let ask = self
+            .registries
+            .ask(Method::GET, place, &url, Some(MANIFEST));
+        let answer = ask.await?;
+        if answer.status == StatusCode::NOT_FOUND {
+            // A tag whose manifest was taken away, or something that is no single manifest.
+            return Ok(None);
+        }
+        if !answer.status.is_success() {
+            return Err(refusal(url.as_str(), &answer, LOGIN));
+        }
         let manifest: Manifest = json(&url, &answer.body)?;
         let found = if manifest.config.media_type == HELM_CONFIG {
             let blob = place.url(&format!("blobs/{}", manifest.config.digest))?;
             let answer = self.registries.found(place, &blob, None).await?;
-            let config: Config = json(&blob, &answer.body)?;
-            Some(ChartVersion {
-                version: tag.replace('_', "+"),
-                app: config.app.filter(|app| !app.is_empty()),
-                deprecated: config.deprecated,
-            })
+            Some(json::<Pushed>(&blob, &answer.body)?)
         } else {
             None
         };
-        self.pushed.put(url.to_string(), found.clone());
-        Ok(found)
+        if let Ok(told) = serde_json::to_vec(&found) {
+            self.cache.put(&key, &told, None).await;
+        }
+        Ok(found.map(version))
     }
 }
 

@@ -8,7 +8,8 @@ use super::*;
 
 fn client() -> Helm {
     runtime::tls::install();
-    Helm::new(&Settings::default()).unwrap()
+    let cache: Arc<dyn Cache> = Arc::new(crate::cache::Own::default());
+    Helm::new(&Settings::default(), &cache).unwrap()
 }
 
 fn told(found: Option<Arc<Vec<ChartVersion>>>) -> Vec<String> {
@@ -166,18 +167,25 @@ async fn a_token_that_expired_is_renewed_once() {
 }
 
 #[tokio::test]
-async fn a_registry_out_of_reach_is_waited_for() {
-    let (registry, client) = (Registry::start().unwrap(), client());
-    let gone = client.versions(&registry.url(), "app", "1.0.0").await;
-    assert!(gone.unwrap_err().what.contains("404"));
+async fn a_registry_that_limits_is_left_alone_and_one_without_the_chart_says_so() {
+    let (registry, asker) = (Registry::start().unwrap(), client());
+    let gone = asker.versions(&registry.url(), "app", "1.0.0").await;
+    assert_eq!(gone.unwrap(), None);
     registry.push("app", "1.0.0", "2");
     registry.fail_next(429, Some(9), 1);
-    let limited = client.versions(&registry.url(), "app", "1.0.0").await;
+    let limited = asker.versions(&registry.url(), "app", "1.0.0").await;
     let wait = limited.unwrap_err().retry_after;
     assert_eq!(wait, Some(Duration::from_secs(9)));
+    let asked = registry.request_log().len();
+    let still = asker.versions(&registry.url(), "app", "1.0.0").await;
+    assert!(still.unwrap_err().what.contains("has limited us"));
+    assert_eq!(registry.request_log().len(), asked);
+    // Docker Hub's names no time.
+    registry.fail_next(429, None, 1);
+    let limited = client().versions(&registry.url(), "app", "1.0.0").await;
+    let wait = limited.unwrap_err().retry_after;
+    assert_eq!(wait, Some(crate::limits::UNNAMED));
     registry.anonymous();
-    client
-        .versions(&registry.url(), "app", "1.0.0")
-        .await
-        .unwrap();
+    let found = client().versions(&registry.url(), "app", "1.0.0").await;
+    assert_eq!(told(found.unwrap()), ["1.0.0=2"]);
 }
