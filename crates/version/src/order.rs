@@ -197,14 +197,14 @@ pub fn notes_between(from: &Tag, to: &Tag, versions: impl Iterator<Item = String
     found.into_iter().map(|(_, text)| text).collect()
 }
 
-/// Do a release name and a tag say the same version, but for `v`, `version-` or `release-`?
+/// Do a release name and a tag say the same version, but for `v`, `version-`, `release-` or `RELEASE.`?
 #[must_use]
 pub fn same_version(a: &str, b: &str) -> bool {
     bare(a) == bare(b)
 }
 
 fn bare(text: &str) -> &str {
-    ["version-", "release-", "v"]
+    ["version-", "release-", "release.", "v"]
         .iter()
         .fold(text, |left, prefix| {
             match left.split_at_checked(prefix.len()) {

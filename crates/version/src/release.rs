@@ -1,21 +1,24 @@
-//! Releases as projects name them: `v1.2.3`, `app@1.2.3`, `app-v1.2.3`, `release/1.2`.
+//! Releases as projects name them: `v1.2.3`, `app@1.2.3`, `app-v1.2.3`, `release/1.2`, `b4719`.
 
-use crate::tag::{Style, Tag};
+use crate::grammar::Kind;
+use crate::tag::{Shape, Tag};
 
 /// The version that a release's name holds, and whose release it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReleaseName {
-    /// The version with its `v`, if it wears one.
+    /// The version with its `v`, if it wears one, or with the `b` of a build.
     pub version: String,
     /// The part of a monorepo that it belongs to, in small letters; none for the whole.
     pub package: Option<String>,
 }
 
 /// Folders and words in front of a version that name no package.
-const NO_PACKAGES: [&str; 12] = [
+const NO_PACKAGES: [&str; 14] = [
     "", "v", "version", "versions", "ver", "release", "releases", "rel", "tag", "tags", "stable",
-    "final",
+    "final", "build", "builds",
 ];
+/// What keeps a package and its version apart.
+const SEPARATORS: [char; 4] = ['-', '_', '.', ' '];
 
 impl ReleaseName {
     /// Reads a name; none if no version ends it.
@@ -29,23 +32,35 @@ impl ReleaseName {
             Some((package, rest)) => (package, rest),
             None => name.rsplit_once('/').unwrap_or(("", name)),
         };
-        let digit = rest.find(|c: char| c.is_ascii_digit())?;
-        let (front, _) = rest.split_at_checked(digit)?;
-        // `app-v1.2.3`, `v1.2.3`, `version-1.2`
-        let bare = front.strip_suffix(['v', 'V']).unwrap_or(front);
+        // `App 1.2.3`, but not `1.2.3 RC 1`.
+        let last = rest.rsplit(' ').next()?;
+        let (named, _) = rest.split_at_checked(rest.len() - last.len())?;
+        if named.split(' ').any(is_version) {
+            return None;
+        }
+        let tag = Tag::parse(last);
+        let Kind::Numeric(numeric) = &tag.kind else {
+            return None;
+        };
+        let (front, numbers) = rest.split_at_checked(named.len() + numeric.prefix.len())?;
+        // `app-v1.2.3`, `v1.2.3`, `version-1.2`, `b4719`
+        let bare = front
+            .strip_suffix(['v', 'V'])
+            .or_else(|| is_build(numbers).then(|| before_build(front)).flatten())
+            .unwrap_or(front);
         let version = rest.get(bare.len()..)?;
-        let word = bare.trim_end_matches(['-', '_', '.', ' ']);
+        let word = bare.trim_end_matches(SEPARATORS);
         let joined = word.is_empty() || word.len() < bare.len();
         let package = if word.is_empty() { before } else { word };
-        let numbers = version.strip_prefix(['v', 'V']).unwrap_or(version);
         let clean = |c: char| c.is_ascii_alphanumeric() || ".-_+".contains(c);
-        let numeric = matches!(Tag::parse(version).style(), Style::Numeric { .. });
         // `1.x` names a line, `2nd` and `3d` nothing.
         let mut parts = numbers.split('.');
         let line = parts.any(|part| ["x", "X", "*"].contains(&part));
-        let word_like =
-            !numbers.contains('.') && numbers.ends_with(|c: char| c.is_ascii_alphabetic());
-        let holds = joined && numeric && !line && !word_like && numbers.chars().all(clean);
+        let word_like = numeric.shape == Shape::Dotted
+            && !numbers.contains('.')
+            && numbers.ends_with(|c: char| c.is_ascii_alphabetic());
+        let holds =
+            joined && is_version(version) && !line && !word_like && numbers.chars().all(clean);
         holds.then(|| ReleaseName {
             version: version.to_owned(),
             package: package_of(package),
@@ -57,6 +72,22 @@ impl ReleaseName {
     pub fn says(&self, tag: &str) -> bool {
         crate::says_app(tag, &self.version)
     }
+}
+
+fn is_version(text: &str) -> bool {
+    matches!(Tag::parse(text).kind, Kind::Numeric(_))
+}
+
+/// The number of a build: `b12` may be anything.
+fn is_build(numbers: &str) -> bool {
+    numbers.len() > 2 && numbers.chars().all(|c| c.is_ascii_digit())
+}
+
+/// What stands in front of the `b` of `b4719` or `app-b4719`.
+fn before_build(front: &str) -> Option<&str> {
+    front
+        .strip_suffix('b')
+        .filter(|before| before.is_empty() || before.ends_with(SEPARATORS))
 }
 
 fn package_of(text: &str) -> Option<String> {
@@ -122,6 +153,24 @@ mod tests {
             ("1.2.0rc1", "1.2.0rc1", None),
             ("2026.05.14", "2026.05.14", None),
             ("v12", "v12", None),
+            ("RELEASE.2024-11-07T00-52-20Z", "2024-11-07T00-52-20Z", None),
+            ("2024-02-01", "2024-02-01", None),
+            ("20240201", "20240201", None),
+            ("app-2024-02-01", "2024-02-01", Some("app")),
+            ("n8n-1.2.3", "1.2.3", Some("n8n")),
+            ("n8n@1.2.3", "1.2.3", Some("n8n")),
+            ("log2ram-1.2.0", "1.2.0", Some("log2ram")),
+            ("oauth2-proxy-7.6.0", "7.6.0", Some("oauth2-proxy")),
+            ("oauth2-proxy-v7.6.0", "v7.6.0", Some("oauth2-proxy")),
+            ("k8s-monitoring-1.2.3", "1.2.3", Some("k8s-monitoring")),
+            ("charts/s3-proxy-1.2.3-rc.1", "1.2.3-rc.1", Some("s3-proxy")),
+            ("amd64-1.2.3", "1.2.3", Some("amd64")),
+            ("Release 1.2.3", "1.2.3", None),
+            ("Log2Ram 1.2.3", "1.2.3", Some("log2ram")),
+            ("b4719", "b4719", None),
+            ("llama-b4719", "b4719", Some("llama")),
+            ("build-4719", "4719", None),
+            ("stable-9823", "9823", None),
         ] {
             let expected = ReleaseName {
                 version: version.to_owned(),
@@ -130,9 +179,45 @@ mod tests {
             assert_eq!(ReleaseName::parse(name), Some(expected), "{name}");
         }
         for name in [
-            "", "latest", "nightly", "1.x", "2nd", "app", "k8s", "file3", "v", "1.2,3",
+            "",
+            "latest",
+            "nightly",
+            "1.x",
+            "2nd",
+            "app",
+            "k8s",
+            "file3",
+            "v",
+            "1.2,3",
+            "b2",
+            "b4719a",
+            "python3.12",
+            "h264",
+            "n8n",
+            "s3-proxy",
+            "app-62e2162",
         ] {
             assert_eq!(ReleaseName::parse(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_release_says_the_tags_of_its_version() {
+        for (name, tag) in [
+            (
+                "RELEASE.2024-11-07T00-52-20Z",
+                "RELEASE.2024-11-07T00-52-20Z",
+            ),
+            ("n8n@1.2.3", "1.2.3-alpine"),
+            ("oauth2-proxy-v7.6.0", "v7.6.0"),
+            ("b4719", "server-b4719"),
+            ("b4719", "full-cuda-b4719"),
+        ] {
+            let release = ReleaseName::parse(name);
+            assert!(
+                release.is_some_and(|release| release.says(tag)),
+                "{name} {tag}"
+            );
         }
     }
 

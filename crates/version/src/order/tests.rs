@@ -145,6 +145,7 @@ fn a_release_and_its_tag_are_one_version_with_and_without_prefix() {
         ("v1.2.3", "1.2.3", true),
         ("version-1.2.3", "v1.2.3", true),
         ("Release-v1.2.3", "1.2.3", true),
+        ("RELEASE.2024-01-31T03-04-05Z", "2024-01-31T03-04-05Z", true),
         ("1.2.3", "1.2.30", false),
         ("4.10.0-r1", "4.10.0", false),
         ("v1.2.3-rc1", "1.2.3", false),
