@@ -56,6 +56,12 @@ impl Numeric {
         let named = |word: &str| PRERELEASES.contains(&word.to_ascii_lowercase().as_str());
         !self.prerelease.is_empty() || self.prefix.split(['-', '_', '.']).any(named)
     }
+
+    /// The names of the revision counters.
+    pub(crate) fn counters(&self) -> Vec<&str> {
+        let names = self.revisions.iter().map(|(name, _)| name.as_str());
+        names.collect()
+    }
 }
 
 pub(crate) fn classify(text: &str) -> Kind {

@@ -161,9 +161,10 @@ pub fn between(from: &Tag, to: &Tag, candidates: impl Iterator<Item = String>) -
 
 /// The releases whose notes belong to the way from one image tag to another, oldest first.
 ///
-/// Releases are named after the source, not after the image: prefix, flavour and revision are not
-/// compared, so `v4.7.0` lies between `4.6.3-r1` and `4.10.0-r1`. Releases with more numbers than
-/// the tag count for the tag that contains them.
+/// Releases are named after the source, not after the image: prefix and flavour are not compared,
+/// and revisions only where the release has them too, so `v4.7.0` lies between `4.6.3-r1` and
+/// `4.10.0-r1`, and `4.6.3-r2` before `4.6.3-r3`. Releases with more numbers than the tag count for
+/// the tag that contains them.
 pub fn releases_between(
     from: &Tag,
     to: &Tag,
@@ -227,15 +228,17 @@ fn numbers(tag: &Tag) -> Result<&Numeric, Refusal> {
 }
 
 fn precedence(a: &Numeric, b: &Numeric) -> Ordering {
-    let counters = |numeric: &Numeric| -> Vec<u64> {
-        numeric
-            .revisions
-            .iter()
-            .map(|(_, number)| *number)
-            .collect()
-    };
     let order = a.parts.cmp(&b.parts).then_with(|| by_prerelease(a, b));
-    order.then_with(|| counters(a).cmp(&counters(b)))
+    order.then_with(|| by_counters(a, b))
+}
+
+/// The order of revision counters; other counters say nothing about each other.
+fn by_counters(a: &Numeric, b: &Numeric) -> Ordering {
+    if a.counters() == b.counters() {
+        a.revisions.cmp(&b.revisions)
+    } else {
+        Ordering::Equal
+    }
 }
 
 /// Semantic versioning's rule: identifiers in turn, numbers as numbers, a release above all.
@@ -243,11 +246,14 @@ fn by_prerelease(a: &Numeric, b: &Numeric) -> Ordering {
     a.prerelease.cmp(&b.prerelease)
 }
 
-/// Orders a release against an image tag by as many numbers as the tag has.
+/// Orders a release against an image tag by as many numbers as the tag has, and by its counters if
+/// the release has the same ones.
 fn source_order(release: &Numeric, tag: &Numeric) -> Ordering {
     let padded = release.parts.iter().copied().chain(std::iter::repeat(0));
     let order = padded.take(tag.parts.len()).cmp(tag.parts.iter().copied());
-    order.then_with(|| by_prerelease(release, tag))
+    order
+        .then_with(|| by_prerelease(release, tag))
+        .then_with(|| by_counters(release, tag))
 }
 
 fn difference(from: &Style, to: &Style) -> Option<String> {

@@ -140,6 +140,52 @@ fn releases_are_found_whatever_the_image_adds_to_them() {
 }
 
 #[test]
+fn counters_order_the_releases_that_carry_them_too() {
+    for (from, to, releases, expected) in [
+        (
+            "4.6.3-r1",
+            "4.6.3-r3",
+            &["4.6.3-r3", "4.6.3-r1", "4.6.3-r4", "4.6.3-r2"][..],
+            &["4.6.3-r2", "4.6.3-r3"][..],
+        ),
+        (
+            "1.2.3-ls5",
+            "1.2.4-ls7",
+            &[
+                "1.2.3-ls5",
+                "1.2.3-ls6",
+                "1.2.4-ls7",
+                "1.2.4-ls8",
+                "1.2.4-ls9",
+            ],
+            &["1.2.3-ls6", "1.2.4-ls7"],
+        ),
+        (
+            "1.2.3-ls9",
+            "1.2.3-ls11",
+            &["v1.2.3-ls10"],
+            &["v1.2.3-ls10"],
+        ),
+        (
+            "1.2-ls5",
+            "1.2-ls7",
+            &["1.2.3-ls6", "1.2.3-ls8"],
+            &["1.2.3-ls6"],
+        ),
+        // Where the names say nothing of the counter, or of another one, the numbers decide.
+        ("4.6.3-r1", "4.6.3-r3", &["4.6.3"], &[]),
+        ("4.6.3-r1", "4.7.0-r1", &["4.6.3", "4.7.0"], &["4.7.0"]),
+        ("4.6.3-r1", "4.6.3-r3", &["4.6.3-p2"], &[]),
+        ("4.6.3-r1", "4.7.0-r1", &["4.7.0-p2"], &["4.7.0-p2"]),
+        ("4.6.3", "4.7.0", &["4.6.3-r2", "4.7.0-r2"], &["4.7.0-r2"]),
+    ] {
+        let listed = releases.iter().map(|&release| release.to_owned());
+        let found = notes_between(&Tag::parse(from), &Tag::parse(to), listed);
+        assert_eq!(found, expected, "{from} -> {to}");
+    }
+}
+
+#[test]
 fn a_release_and_its_tag_are_one_version_with_and_without_prefix() {
     for (a, b, same) in [
         ("v1.2.3", "1.2.3", true),
