@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 
 use crate::grammar::{Kind, Numeric};
 use crate::order::same_version;
+use crate::prerelease;
 use crate::tag::Tag;
 
 /// Whether the tag says this app version: but for `v`, and for a flavour and revisions that only
@@ -31,7 +32,7 @@ fn same_numbers(a: &Numeric, b: &Numeric) -> bool {
 }
 
 /// The order of two app versions, or of a tag and one, by their numbers alone; none if one of them
-/// is no version.
+/// is no version, or if they are prereleases of one version that nothing orders.
 #[must_use]
 pub fn compare_apps(a: &str, b: &str) -> Option<Ordering> {
     if same_version(a, b) {
@@ -41,8 +42,10 @@ pub fn compare_apps(a: &str, b: &str) -> Option<Ordering> {
     let (Kind::Numeric(a), Kind::Numeric(b)) = (&a.kind, &b.kind) else {
         return None;
     };
-    let order = a.parts.cmp(&b.parts);
-    Some(order.then_with(|| a.prerelease.cmp(&b.prerelease)))
+    match a.parts.cmp(&b.parts) {
+        Ordering::Equal => prerelease::compare(&a.prerelease, &b.prerelease),
+        order => Some(order),
+    }
 }
 
 #[cfg(test)]
@@ -78,6 +81,8 @@ mod tests {
             ("31.0.6-apache", "31.0.5", Some(Ordering::Greater)),
             ("1.0.0-rc1", "1.0.0", Some(Ordering::Less)),
             ("v1.0.0", "1.0.0", Some(Ordering::Equal)),
+            ("1.0.0b1", "1.0.0.dev1", Some(Ordering::Greater)),
+            ("1.0.0-next.1", "1.0.0-rc.1", None),
             ("latest", "1.0.0", None),
         ] {
             assert_eq!(compare_apps(a, b), expected, "{a} and {b}");

@@ -2,6 +2,7 @@
 
 use semver::Prerelease;
 
+use crate::prerelease;
 use crate::tag::Shape;
 
 /// What a tag is.
@@ -32,20 +33,6 @@ const REVISIONS: [&str; 14] = [
     "r", "rev", "revision", "ls", "p", "patch", "b", "build", "bld", "hotfix", "post", "u", "k3s",
     "rke2r",
 ];
-const PRERELEASES: [&str; 10] = [
-    "alpha",
-    "beta",
-    "rc",
-    "cr",
-    "pre",
-    "preview",
-    "prerelease",
-    "snapshot",
-    "milestone",
-    "ea",
-];
-/// Flavours when alone (`-dev` is an image with a shell), prereleases when counted (`-dev.5`).
-const PRERELEASES_WHEN_COUNTED: [&str; 5] = ["dev", "canary", "next", "nightly", "m"];
 const ARCHITECTURES: [&str; 14] = [
     "386", "aarch64", "amd64", "arm32v6", "arm32v7", "arm64", "arm64v8", "armv6", "armv7", "i386",
     "ppc64le", "riscv64", "s390x", "x64",
@@ -53,8 +40,8 @@ const ARCHITECTURES: [&str; 14] = [
 
 impl Numeric {
     pub(crate) fn is_prerelease(&self) -> bool {
-        let named = |word: &str| PRERELEASES.contains(&word.to_ascii_lowercase().as_str());
-        !self.prerelease.is_empty() || self.prefix.split(['-', '_', '.']).any(named)
+        let mut words = self.prefix.split(['-', '_', '.']);
+        !self.prerelease.is_empty() || words.any(prerelease::is_word)
     }
 
     /// The names of the revision counters.
@@ -145,7 +132,7 @@ fn read_suffix(found: &mut Numeric, suffix: &str) {
                 }
                 Previous::Flavour => flavour.push(token),
             }
-        } else if let Some(identifiers) = prerelease(token, attached)
+        } else if let Some(identifiers) = prerelease::read(token, attached)
             && add_prerelease(found, &identifiers)
         {
             previous = if identifiers.contains('.') {
@@ -176,37 +163,6 @@ fn add_prerelease(found: &mut Numeric, identifiers: &str) -> bool {
     parsed
         .map(|prerelease| found.prerelease = prerelease)
         .is_ok()
-}
-
-/// `rc1`, `RC.01` and `rc.1` all as `rc.1`, so that their counters compare as numbers.
-fn prerelease(token: &str, attached: bool) -> Option<String> {
-    let end = token
-        .find(|c: char| !c.is_ascii_alphabetic())
-        .unwrap_or(token.len());
-    let (word, count) = token.split_at_checked(end)?;
-    let word = match (word.to_ascii_lowercase().as_str(), attached) {
-        ("a", true) => "alpha".to_owned(),
-        ("b", true) => "beta".to_owned(),
-        (word, _) if PRERELEASES.contains(&word) => word.to_owned(),
-        (word, _) if PRERELEASES_WHEN_COUNTED.contains(&word) && !count.is_empty() => {
-            word.to_owned()
-        }
-        _ => return None,
-    };
-    let count = count.strip_prefix('.').unwrap_or(count);
-    if count.is_empty() {
-        return Some(word);
-    }
-    let identifiers = count.split('.').map(|identifier| {
-        let numeric = identifier.chars().all(|c| c.is_ascii_digit()) && !identifier.is_empty();
-        match identifier.trim_start_matches('0') {
-            "" if numeric => "0",
-            trimmed if numeric => trimmed,
-            _ => identifier,
-        }
-    });
-    let counted = identifiers.collect::<Vec<_>>().join(".");
-    Some(format!("{word}.{counted}"))
 }
 
 fn revision(token: &str) -> Option<(String, u64)> {

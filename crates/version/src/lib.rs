@@ -7,18 +7,19 @@
 //! **Invariant:** no clock, no files, no network: the same text always gives the same answer.
 
 mod app;
+mod between;
 mod grammar;
 mod image;
 mod name;
 mod order;
+mod prerelease;
 mod release;
 mod tag;
 
 pub use app::{compare_apps, says_app};
+pub use between::{between, notes_between, releases_between};
 pub use image::{ImageRef, ParseError};
 pub use name::{matches_pattern, normalise, short_forms};
-pub use order::{
-    Jump, Refusal, between, compare, notes_between, releases_between, same_version, upgrade,
-};
+pub use order::{Jump, Refusal, compare, same_version, upgrade};
 pub use release::{ReleaseName, package_for};
 pub use tag::{Shape, Style, Tag};

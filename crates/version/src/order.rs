@@ -1,9 +1,10 @@
-//! Which tag is newer, by how much, and what lies between.
+//! Which tag is newer, and by how much.
 
 use std::cmp::Ordering;
 use std::fmt;
 
 use crate::grammar::{Kind, Numeric};
+use crate::prerelease;
 use crate::tag::{Style, Tag};
 
 /// How far an upgrade goes, by the first number that changes.
@@ -97,12 +98,23 @@ pub fn upgrade(from: &Tag, to: &Tag) -> Result<Jump, Refusal> {
             difference,
         });
     }
-    if precedence(old, new) != Ordering::Less {
-        let (from, to) = pair();
-        return Err(Refusal::NotNewer { from, to });
+    let (from, to) = pair();
+    match precedence(old, new) {
+        Some(Ordering::Less) => {}
+        Some(_) => return Err(Refusal::NotNewer { from, to }),
+        None => {
+            let difference = format!(
+                "prerelease `{}` instead of `{}`",
+                new.prerelease, old.prerelease
+            );
+            return Err(Refusal::OtherStyle {
+                from,
+                to,
+                difference,
+            });
+        }
     }
     if new.is_prerelease() && !old.is_prerelease() {
-        let (from, to) = pair();
         return Err(Refusal::Prerelease { from, to });
     }
     Ok(
@@ -121,81 +133,17 @@ pub fn upgrade(from: &Tag, to: &Tag) -> Result<Jump, Refusal> {
 
 /// The order of two tags, if they are versions of one style.
 ///
-/// Spellings of one version (`1.02` and `1.2`, other build metadata) are equal.
+/// Nothing orders prereleases of one version whose words have no known rank, such as `next` and
+/// `beta`, or the same rank, such as `dev` and `nightly`. Spellings of one version (`1.02` and
+/// `1.2`, other build metadata) are equal.
 #[must_use]
 pub fn compare(a: &Tag, b: &Tag) -> Option<Ordering> {
     match (&a.kind, &b.kind) {
         (Kind::Numeric(left), Kind::Numeric(right)) if a.style() == b.style() => {
-            Some(precedence(left, right))
+            precedence(left, right)
         }
         _ => None,
     }
-}
-
-/// The candidates after `from`, up to and including `to`, in `from`'s style, oldest first.
-///
-/// Prereleases count only when `from` is one, and then until the first release; on the way to a
-/// prerelease only prereleases count. Of several spellings of one version one is kept,
-/// `to`'s own for choice. `to` itself is there only if it is among the candidates.
-pub fn between(from: &Tag, to: &Tag, candidates: impl Iterator<Item = String>) -> Vec<String> {
-    let mut found: Vec<Tag> = candidates
-        .map(|candidate| Tag::parse(&candidate))
-        .filter(|tag| compare(from, tag) == Some(Ordering::Less))
-        .filter(|tag| matches!(compare(tag, to), Some(Ordering::Less | Ordering::Equal)))
-        .filter(|tag| from.is_prerelease() || !tag.is_prerelease())
-        .filter(|tag| tag.is_prerelease() || !to.is_prerelease())
-        .collect();
-    found.sort_by(|a, b| {
-        let order = compare(a, b).unwrap_or(Ordering::Equal);
-        order
-            .then_with(|| (a != to).cmp(&(b != to)))
-            .then_with(|| a.as_str().cmp(b.as_str()))
-    });
-    // No step may lead from a release back to a prerelease.
-    found.dedup_by(|later, kept| {
-        compare(later, kept) == Some(Ordering::Equal)
-            || (later.is_prerelease() && !kept.is_prerelease())
-    });
-    found.into_iter().map(|tag| tag.to_string()).collect()
-}
-
-/// The releases whose notes belong to the way from one image tag to another, oldest first.
-///
-/// Releases are named after the source, not after the image: prefix and flavour are not compared,
-/// and revisions only where the release has them too, so `v4.7.0` lies between `4.6.3-r1` and
-/// `4.10.0-r1`, and `4.6.3-r2` before `4.6.3-r3`. Releases with more numbers than the tag count for
-/// the tag that contains them.
-pub fn releases_between(
-    from: &Tag,
-    to: &Tag,
-    releases: impl Iterator<Item = String>,
-) -> Vec<String> {
-    let early = |text: &String| Tag::parse(text).is_prerelease();
-    let old = from.is_prerelease();
-    notes_between(from, to, releases.filter(|text| old || !early(text)))
-}
-
-/// As [`releases_between`], with the prereleases on the way: a changelog often says in their parts
-/// what the release brings.
-pub fn notes_between(from: &Tag, to: &Tag, versions: impl Iterator<Item = String>) -> Vec<String> {
-    let (Kind::Numeric(old), Kind::Numeric(new)) = (&from.kind, &to.kind) else {
-        return Vec::new();
-    };
-    let mut found: Vec<(Numeric, String)> = versions
-        .filter_map(|text| match Tag::parse(&text).kind {
-            Kind::Numeric(release) => Some((release, text)),
-            Kind::Floating | Kind::Commit | Kind::Digest => None,
-        })
-        .filter(|(release, _)| source_order(release, old) == Ordering::Greater)
-        .filter(|(release, _)| source_order(release, new) != Ordering::Greater)
-        .collect();
-    found.sort_by(|(a, left), (b, right)| {
-        let order = a.parts.cmp(&b.parts).then_with(|| by_prerelease(a, b));
-        order
-            .then_with(|| a.revisions.cmp(&b.revisions))
-            .then_with(|| left.cmp(right))
-    });
-    found.into_iter().map(|(_, text)| text).collect()
 }
 
 /// Do a release name and a tag say the same version, but for `v`, `version-`, `release-` or `RELEASE.`?
@@ -227,9 +175,17 @@ fn numbers(tag: &Tag) -> Result<&Numeric, Refusal> {
     }
 }
 
-fn precedence(a: &Numeric, b: &Numeric) -> Ordering {
-    let order = a.parts.cmp(&b.parts).then_with(|| by_prerelease(a, b));
-    order.then_with(|| by_counters(a, b))
+fn precedence(a: &Numeric, b: &Numeric) -> Option<Ordering> {
+    ranked(a.parts.cmp(&b.parts), a, b)
+}
+
+/// Where the numbers are equal, prereleases decide, and then counters.
+pub(crate) fn ranked(numbers: Ordering, a: &Numeric, b: &Numeric) -> Option<Ordering> {
+    if numbers.is_ne() {
+        return Some(numbers);
+    }
+    let order = prerelease::compare(&a.prerelease, &b.prerelease)?;
+    Some(order.then_with(|| by_counters(a, b)))
 }
 
 /// The order of revision counters; other counters say nothing about each other.
@@ -239,21 +195,6 @@ fn by_counters(a: &Numeric, b: &Numeric) -> Ordering {
     } else {
         Ordering::Equal
     }
-}
-
-/// Semantic versioning's rule: identifiers in turn, numbers as numbers, a release above all.
-fn by_prerelease(a: &Numeric, b: &Numeric) -> Ordering {
-    a.prerelease.cmp(&b.prerelease)
-}
-
-/// Orders a release against an image tag by as many numbers as the tag has, and by its counters if
-/// the release has the same ones.
-fn source_order(release: &Numeric, tag: &Numeric) -> Ordering {
-    let padded = release.parts.iter().copied().chain(std::iter::repeat(0));
-    let order = padded.take(tag.parts.len()).cmp(tag.parts.iter().copied());
-    order
-        .then_with(|| by_prerelease(release, tag))
-        .then_with(|| by_counters(release, tag))
 }
 
 fn difference(from: &Style, to: &Style) -> Option<String> {
