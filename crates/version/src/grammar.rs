@@ -29,6 +29,13 @@ pub(crate) struct Numeric {
 /// Stands in a flavour for a commit id, which differs from build to build.
 const COMMIT: &str = "<commit>";
 
+/// Before a commit id, whatever the id looks like.
+const COMMIT_WORDS: [&str; 3] = ["sha", "commit", "git"];
+/// Before a number that counts, however long it is.
+const NUMBERED: [&str; 10] = [
+    "v", "version", "ver", "release", "rel", "stable", "build", "rev", "revision", "r",
+];
+
 const REVISIONS: [&str; 14] = [
     "r", "rev", "revision", "ls", "p", "patch", "b", "build", "bld", "hotfix", "post", "u", "k3s",
     "rke2r",
@@ -67,8 +74,9 @@ pub(crate) fn classify(text: &str) -> Kind {
         return Kind::Commit;
     }
     let mut at = 0;
+    let mut before = "";
     for token in text.split(['-', '_']) {
-        if is_commit(token) {
+        if is_commit(token) || is_commit_after(before, token) {
             return Kind::Commit;
         }
         if let Some(lead) = token.find(|c: char| c.is_ascii_digit())
@@ -86,6 +94,7 @@ pub(crate) fn classify(text: &str) -> Kind {
                 .map_or(Kind::Floating, Kind::Numeric);
         }
         at += token.len() + 1;
+        before = token;
     }
     Kind::Floating
 }
@@ -180,6 +189,15 @@ fn is_commit(token: &str) -> bool {
             .all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c))
         && token.contains(|c: char| c.is_ascii_digit())
         && token.contains(|c: char| c.is_ascii_alphabetic())
+}
+
+/// A commit id without a letter: `1234567` of `main-1234567`, but not the date of `main-20240131`,
+/// nor the number of a build.
+fn is_commit_after(before: &str, token: &str) -> bool {
+    let before = before.to_ascii_lowercase();
+    let long = (7..=40).contains(&token.len()) && token.chars().all(|c| c.is_ascii_digit());
+    let date = compact_date(token).is_some() && !COMMIT_WORDS.contains(&before.as_str());
+    long && !before.is_empty() && !date && !NUMBERED.contains(&before.as_str())
 }
 
 /// `n8n` and `k8s` hold a digit but are words; `v1beta` is not.
