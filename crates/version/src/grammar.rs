@@ -3,7 +3,7 @@
 use semver::Prerelease;
 
 use crate::prerelease;
-use crate::tag::Shape;
+use crate::tag::{Shape, Style};
 
 /// What a tag is.
 #[derive(Clone, Debug)]
@@ -51,10 +51,28 @@ impl Numeric {
         !self.prerelease.is_empty() || words.any(prerelease::is_word)
     }
 
+    /// The style that another one must have to be comparable.
+    pub(crate) fn style(&self) -> Style {
+        Style::Numeric {
+            prefix: self.prefix.clone(),
+            shape: self.shape,
+            parts: self.parts.len(),
+            flavour: self.flavour.clone(),
+            revisions: self.counters().map(str::to_owned).collect(),
+        }
+    }
+
     /// The names of the revision counters.
-    pub(crate) fn counters(&self) -> Vec<&str> {
-        let names = self.revisions.iter().map(|(name, _)| name.as_str());
-        names.collect()
+    pub(crate) fn counters(&self) -> impl Iterator<Item = &str> {
+        self.revisions.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Takes the build of `2.0.0-b5` for a beta.
+    pub(crate) fn with_build_as_beta(&self) -> Option<Numeric> {
+        let mut read = self.clone();
+        let at = read.counters().position(|name| name == "b")?;
+        let (_, number) = read.revisions.remove(at);
+        add_prerelease(&mut read, &format!("beta.{number}")).then_some(read)
     }
 }
 

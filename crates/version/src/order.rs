@@ -1,5 +1,6 @@
 //! Which tag is newer, and by how much.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -89,30 +90,24 @@ pub fn upgrade(from: &Tag, to: &Tag) -> Result<Jump, Refusal> {
     }
     let old = numbers(from)?;
     let new = numbers(to)?;
-    let pair = || (from.to_string(), to.to_string());
-    if let Some(difference) = difference(&from.style(), &to.style()) {
-        let (from, to) = pair();
+    let (left, right) = read_alike(old, new);
+    let order = precedence(&left, &right);
+    let difference = difference(&left.style(), &right.style()).or_else(|| {
+        let (offered, used) = (&right.prerelease, &left.prerelease);
+        order
+            .is_none()
+            .then(|| format!("prerelease `{offered}` instead of `{used}`"))
+    });
+    let (from, to) = (from.to_string(), to.to_string());
+    if let Some(difference) = difference {
         return Err(Refusal::OtherStyle {
             from,
             to,
             difference,
         });
     }
-    let (from, to) = pair();
-    match precedence(old, new) {
-        Some(Ordering::Less) => {}
-        Some(_) => return Err(Refusal::NotNewer { from, to }),
-        None => {
-            let difference = format!(
-                "prerelease `{}` instead of `{}`",
-                new.prerelease, old.prerelease
-            );
-            return Err(Refusal::OtherStyle {
-                from,
-                to,
-                difference,
-            });
-        }
+    if order != Some(Ordering::Less) {
+        return Err(Refusal::NotNewer { from, to });
     }
     if new.is_prerelease() && !old.is_prerelease() {
         return Err(Refusal::Prerelease { from, to });
@@ -139,8 +134,10 @@ pub fn upgrade(from: &Tag, to: &Tag) -> Result<Jump, Refusal> {
 #[must_use]
 pub fn compare(a: &Tag, b: &Tag) -> Option<Ordering> {
     match (&a.kind, &b.kind) {
-        (Kind::Numeric(left), Kind::Numeric(right)) if a.style() == b.style() => {
-            precedence(left, right)
+        (Kind::Numeric(left), Kind::Numeric(right)) => {
+            let (left, right) = read_alike(left, right);
+            let same = left.style() == right.style();
+            same.then(|| precedence(&left, &right)).flatten()
         }
         _ => None,
     }
@@ -175,6 +172,16 @@ fn numbers(tag: &Tag) -> Result<&Numeric, Refusal> {
     }
 }
 
+/// `2.0.0-b5` is a build of a release, and a beta next to `2.0.0-rc1`.
+fn read_alike<'a>(a: &'a Numeric, b: &'a Numeric) -> (Cow<'a, Numeric>, Cow<'a, Numeric>) {
+    let as_beta = |one: &'a Numeric, other: &Numeric| {
+        let apart = one.prerelease.is_empty() && !other.prerelease.is_empty();
+        let beta = apart.then(|| one.with_build_as_beta()).flatten();
+        beta.map_or(Cow::Borrowed(one), Cow::Owned)
+    };
+    (as_beta(a, b), as_beta(b, a))
+}
+
 fn precedence(a: &Numeric, b: &Numeric) -> Option<Ordering> {
     ranked(a.parts.cmp(&b.parts), a, b)
 }
@@ -190,7 +197,7 @@ pub(crate) fn ranked(numbers: Ordering, a: &Numeric, b: &Numeric) -> Option<Orde
 
 /// The order of revision counters; other counters say nothing about each other.
 fn by_counters(a: &Numeric, b: &Numeric) -> Ordering {
-    if a.counters() == b.counters() {
+    if a.counters().eq(b.counters()) {
         a.revisions.cmp(&b.revisions)
     } else {
         Ordering::Equal

@@ -26,13 +26,17 @@ pub(crate) fn is_word(word: &str) -> bool {
 
 /// Reads `rc1`, `RC.01` and `rc.1` all as `rc.1`, so that their counters compare as numbers.
 ///
-/// A letter stands for its word where it is attached to the numbers, as in `1.0b2`.
+/// A letter stands for its word where it is attached to the numbers, as in `1.0b2`, or to a dot, as
+/// in `1.0-b.2`; `1.0-b2` is a build.
 pub(crate) fn read(token: &str, attached: bool) -> Option<String> {
     let end = token
         .find(|c: char| !c.is_ascii_alphabetic())
         .unwrap_or(token.len());
     let (word, count) = token.split_at_checked(end)?;
-    let word = match (word.to_ascii_lowercase().as_str(), attached) {
+    let dotted = count
+        .strip_prefix('.')
+        .is_some_and(|number| !number.is_empty() && number.chars().all(|c| c.is_ascii_digit()));
+    let word = match (word.to_ascii_lowercase().as_str(), attached || dotted) {
         ("a", true) => "alpha".to_owned(),
         ("b", true) => "beta".to_owned(),
         ("c", true) if !count.is_empty() => "rc".to_owned(),

@@ -66,17 +66,7 @@ impl Tag {
     #[must_use]
     pub fn style(&self) -> Style {
         match &self.kind {
-            Kind::Numeric(numeric) => Style::Numeric {
-                prefix: numeric.prefix.clone(),
-                shape: numeric.shape,
-                parts: numeric.parts.len(),
-                flavour: numeric.flavour.clone(),
-                revisions: numeric
-                    .revisions
-                    .iter()
-                    .map(|(name, _)| name.clone())
-                    .collect(),
-            },
+            Kind::Numeric(numeric) => numeric.style(),
             Kind::Floating => Style::Floating,
             Kind::Commit => Style::Commit,
             Kind::Digest => Style::Digest,
@@ -236,6 +226,8 @@ mod tests {
             "beta-1.2.3",
             "1.2.3-dev.5",
             "1.2.3-RC-2",
+            "v0.107.0-b.3",
+            "v0.108.0-a.12",
         ] {
             assert!(Tag::parse(text).is_prerelease(), "{text}");
         }

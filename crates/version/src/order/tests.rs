@@ -141,6 +141,18 @@ fn releases_are_found_whatever_the_image_adds_to_them() {
 }
 
 #[test]
+fn the_notes_of_a_beta_are_no_releases() {
+    let releases = ["v0.107.0-b.3", "v0.107.0", "v0.107.1-b.1", "v0.107.1"];
+    let listed = || releases.iter().map(|&release| release.to_owned());
+    let (from, to) = (Tag::parse("v0.106.0"), Tag::parse("v0.107.1"));
+    assert_eq!(
+        releases_between(&from, &to, listed()),
+        ["v0.107.0", "v0.107.1"]
+    );
+    assert_eq!(between(&from, &to, listed()), ["v0.107.0", "v0.107.1"]);
+}
+
+#[test]
 fn counters_order_the_releases_that_carry_them_too() {
     for (from, to, releases, expected) in [
         (
