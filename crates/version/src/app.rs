@@ -24,7 +24,8 @@ pub fn says_app(tag: &str, app: &str) -> bool {
         return false;
     };
     let plain = app.flavour.is_empty() && app.revisions.is_empty();
-    plain && same_numbers(tag, app)
+    let rebuilt = app.security.is_none() || app.security == tag.security;
+    plain && rebuilt && same_numbers(tag, app)
 }
 
 fn same_numbers(a: &Numeric, b: &Numeric) -> bool {
@@ -62,6 +63,12 @@ mod tests {
             ("31.0.6-fpm-alpine", "31.0.6", true),
             ("7.4.2-debian-12-r3", "7.4.2", true),
             ("9.2.0-2.2.3", "9.2.0-2.2.3", true),
+            ("11.3.0-security-01", "11.3.0", true),
+            ("17.6.1-ce.0", "17.6.1", true),
+            ("11.3.0-security-01", "v11.3.0+security-01", true),
+            ("11.3.0-security-01-ubuntu", "11.3.0-security-01", true),
+            ("11.3.0-security-02", "11.3.0-security-01", false),
+            ("11.3.0", "11.3.0-security-01", false),
             ("31.0.6", "31.0.6-apache", false),
             ("31.0", "31.0.6", false),
             ("31.0.6-rc1", "31.0.6", false),

@@ -81,6 +81,7 @@ fn sorted(a: &Numeric, b: &Numeric) -> Ordering {
     let order = a.parts.cmp(&b.parts);
     order
         .then_with(|| prerelease::sorted(&a.prerelease, &b.prerelease))
+        .then_with(|| a.security.cmp(&b.security))
         .then_with(|| a.revisions.cmp(&b.revisions))
 }
 

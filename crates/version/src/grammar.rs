@@ -14,7 +14,8 @@ pub(crate) enum Kind {
     Digest,
 }
 
-/// The parts of a numeric tag. Build metadata (`+…`) has no rank and is dropped.
+/// The parts of a numeric tag. Build metadata (`+…`) has no rank and is dropped, but for a security
+/// rebuild's number.
 #[derive(Clone, Debug)]
 pub(crate) struct Numeric {
     pub(crate) prefix: String,
@@ -24,6 +25,9 @@ pub(crate) struct Numeric {
     pub(crate) prerelease: Prerelease,
     pub(crate) flavour: String,
     pub(crate) revisions: Vec<(String, u64)>,
+    /// The number of a security rebuild, Grafana's `11.3.0-security-01`. It is no counter of the
+    /// style: the next release comes without.
+    pub(crate) security: Option<u64>,
 }
 
 /// Stands in a flavour for a commit id, which differs from build to build.
@@ -36,9 +40,12 @@ const NUMBERED: [&str; 10] = [
     "v", "version", "ver", "release", "rel", "stable", "build", "rev", "revision", "r",
 ];
 
-const REVISIONS: [&str; 14] = [
+/// Before the number of a security rebuild.
+const SECURITY: &str = "security";
+
+const REVISIONS: [&str; 16] = [
     "r", "rev", "revision", "ls", "p", "patch", "b", "build", "bld", "hotfix", "post", "u", "k3s",
-    "rke2r",
+    "rke2r", "ce", "ee",
 ];
 const ARCHITECTURES: [&str; 14] = [
     "386", "aarch64", "amd64", "arm32v6", "arm32v7", "arm64", "arm64v8", "armv6", "armv7", "i386",
@@ -80,9 +87,10 @@ pub(crate) fn classify(text: &str) -> Kind {
     if text.starts_with("sha256:") || text.starts_with("sha256-") || text.starts_with("sha512:") {
         return Kind::Digest;
     }
+    let text = &text.replacen("+security-", "-security-", 1);
     let text = text
         .split_once('+')
-        .map_or(text, |(version, _build)| version);
+        .map_or(text.as_str(), |(version, _build)| version);
     let legal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if !text.chars().all(legal) || text.split(['-', '_', '.']).any(|word| word == "latest") {
         return Kind::Floating;
@@ -129,6 +137,7 @@ fn numeric(prefix: &str, rest: &str) -> Option<Numeric> {
         prerelease: Prerelease::EMPTY,
         flavour: String::new(),
         revisions: Vec::new(),
+        security: None,
     };
     read_suffix(&mut found, suffix);
     Some(found)
@@ -155,6 +164,11 @@ fn read_suffix(found: &mut Numeric, suffix: &str) {
                 Previous::Numbers => found.revisions.push((String::new(), number)),
                 Previous::UncountedPrerelease => {
                     add_prerelease(found, &number.to_string());
+                    previous = Previous::Numbers;
+                }
+                Previous::Flavour if flavour.last() == Some(&SECURITY) => {
+                    flavour.pop();
+                    found.security = Some(number);
                     previous = Previous::Numbers;
                 }
                 Previous::Flavour => flavour.push(token),
@@ -192,10 +206,12 @@ fn add_prerelease(found: &mut Numeric, identifiers: &str) -> bool {
         .is_ok()
 }
 
+/// `r1` and `ce.0` by their names.
 fn revision(token: &str) -> Option<(String, u64)> {
     let end = token.trim_end_matches(|c: char| c.is_ascii_digit()).len();
     let (name, number) = token.split_at_checked(end)?;
     let number = number.parse().ok()?;
+    let name = name.strip_suffix('.').unwrap_or(name);
     REVISIONS.contains(&name).then(|| (name.to_owned(), number))
 }
 

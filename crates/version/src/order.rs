@@ -192,6 +192,7 @@ pub(crate) fn ranked(numbers: Ordering, a: &Numeric, b: &Numeric) -> Option<Orde
         return Some(numbers);
     }
     let order = prerelease::compare(&a.prerelease, &b.prerelease)?;
+    let order = order.then_with(|| a.security.cmp(&b.security));
     Some(order.then_with(|| by_counters(a, b)))
 }
 

@@ -24,7 +24,8 @@ pub enum Style {
         parts: usize,
         /// The variant, such as `alpine` or `debian-12`; empty for none.
         flavour: String,
-        /// The names of the revision counters: `r` for `-r1`, empty for `-0`.
+        /// The names of the revision counters: `r` for `-r1`, `ce` for `-ce.0`, empty for `-0`. A
+        /// security rebuild's number is none of them, as the next release comes without it.
         revisions: Vec<String>,
     },
     /// A bare word, whose content moves: `latest`, `main`.

@@ -185,6 +185,40 @@ fn counters_order_the_releases_that_carry_them_too() {
             &["1.2.3-ls6", "1.2.3-ls8"],
             &["1.2.3-ls6"],
         ),
+        (
+            "11.3.0",
+            "11.3.1",
+            &[
+                "v11.3.0",
+                "v11.3.0-security-01",
+                "v11.3.1",
+                "v11.3.1-security-01",
+            ],
+            &["v11.3.0-security-01", "v11.3.1"],
+        ),
+        (
+            "11.3.0-security-01",
+            "11.3.1",
+            &[
+                "v11.3.0",
+                "v11.3.0+security-01",
+                "v11.3.0+security-02",
+                "v11.3.1",
+            ],
+            &["v11.3.0+security-02", "v11.3.1"],
+        ),
+        (
+            "11.2.0",
+            "11.3.0-security-01",
+            &["v11.3.0", "v11.3.1"],
+            &["v11.3.0"],
+        ),
+        (
+            "17.6.1-ce.0",
+            "17.6.2-ce.0",
+            &["v17.6.1", "v17.6.2", "v17.7.0"],
+            &["v17.6.2"],
+        ),
         // Where the names say nothing of the counter, or of another one, the numbers decide.
         ("4.6.3-r1", "4.6.3-r3", &["4.6.3"], &[]),
         ("4.6.3-r1", "4.7.0-r1", &["4.6.3", "4.7.0"], &["4.7.0"]),
@@ -246,7 +280,14 @@ fn styles() -> impl Strategy<Value = BoxedStrategy<String>> {
     (
         prop::sample::select(vec!["", "v", "release-"]),
         1_usize..4,
-        prop::sample::select(vec!["", "-alpine", "-r", "-alpine-r"]),
+        prop::sample::select(vec![
+            "",
+            "-alpine",
+            "-r",
+            "-alpine-r",
+            "-security-1",
+            "-security-r",
+        ]),
     )
         .prop_map(|(prefix, parts, tail)| versions_in(prefix, parts, tail))
 }
