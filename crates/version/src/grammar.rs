@@ -47,9 +47,9 @@ const REVISIONS: [&str; 16] = [
     "r", "rev", "revision", "ls", "p", "patch", "b", "build", "bld", "hotfix", "post", "u", "k3s",
     "rke2r", "ce", "ee",
 ];
-const ARCHITECTURES: [&str; 14] = [
+const ARCHITECTURES: [&str; 15] = [
     "386", "aarch64", "amd64", "arm32v6", "arm32v7", "arm64", "arm64v8", "armv6", "armv7", "i386",
-    "ppc64le", "riscv64", "s390x", "x64",
+    "ppc64le", "riscv64", "s390x", "x64", "x86",
 ];
 
 impl Numeric {
@@ -106,7 +106,7 @@ pub(crate) fn classify(text: &str) -> Kind {
             return Kind::Commit;
         }
         if let Some(lead) = token.find(|c: char| c.is_ascii_digit())
-            && !ARCHITECTURES.contains(&token)
+            && !is_architecture(before, token)
             && !is_product_name(token, lead)
             && !is_variant(
                 token,
@@ -234,6 +234,11 @@ fn is_commit_after(before: &str, token: &str) -> bool {
     long && !before.is_empty() && !date && !NUMBERED.contains(&before.as_str())
 }
 
+/// `x86_64` falls into two.
+fn is_architecture(before: &str, token: &str) -> bool {
+    ARCHITECTURES.contains(&token) || (before == "x86" && token == "64")
+}
+
 /// `n8n` and `k8s` hold a digit but are words; `v1beta` is not.
 fn is_product_name(token: &str, lead: usize) -> bool {
     lead > 0
@@ -242,16 +247,25 @@ fn is_product_name(token: &str, lead: usize) -> bool {
         && token.ends_with(|c: char| c.is_ascii_alphabetic())
 }
 
-/// `pg16` of `pg16-v0.3.0`: a word with a number, and the version comes after it.
+/// `pg16` of `pg16-v0.3.0` and `php8.2` of `php8.2-1.2.3`: a word with a number, and the version
+/// comes after it.
 fn is_variant(token: &str, lead: usize, after: &str) -> bool {
-    let is_version = |next: &str| {
-        let bare = next.strip_prefix(['v', 'V']).unwrap_or(next);
-        bare.contains('.') && dotted(bare).is_some_and(|(parts, _)| parts.len() > 1)
-    };
-    lead > 0
-        && !token.starts_with(['v', 'V'])
-        && !token.contains('.')
-        && after.split(['-', '_']).any(is_version)
+    let word = token.get(..lead).unwrap_or_default();
+    let named = !word.is_empty() && !word.starts_with(['v', 'V']);
+    // `RELEASE.2024` ends in the version's own number.
+    let glued = word.ends_with(|c: char| c.is_ascii_alphabetic())
+        && !NUMBERED.contains(&word.to_ascii_lowercase().as_str());
+    let mut later = after.match_indices(['-', '_']);
+    named
+        && (glued || !token.contains('.'))
+        && later.any(|(at, _)| after.get(at + 1..).is_some_and(begins_version))
+}
+
+/// Do two numbers with a dot begin it, or a date?
+fn begins_version(text: &str) -> bool {
+    let bare = text.strip_prefix(['v', 'V']).unwrap_or(text);
+    let parted = dotted(bare).is_some_and(|(parts, _)| parts.len() > 1);
+    parted || dashed_date(bare).is_some() || compact_date(bare).is_some()
 }
 
 fn dotted(text: &str) -> Option<(Vec<u64>, &str)> {

@@ -165,6 +165,8 @@ mod tests {
             ("k8s-monitoring-1.2.3", "1.2.3", Some("k8s-monitoring")),
             ("charts/s3-proxy-1.2.3-rc.1", "1.2.3-rc.1", Some("s3-proxy")),
             ("amd64-1.2.3", "1.2.3", Some("amd64")),
+            ("x86_64-1.2.3", "1.2.3", Some("x86_64")),
+            ("php8.2-1.2.3", "1.2.3", Some("php8.2")),
             ("Release 1.2.3", "1.2.3", None),
             ("Log2Ram 1.2.3", "1.2.3", Some("log2ram")),
             ("b4719", "b4719", None),

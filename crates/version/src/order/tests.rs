@@ -278,7 +278,7 @@ fn versions_in(prefix: &'static str, parts: usize, tail: &'static str) -> BoxedS
 
 fn styles() -> impl Strategy<Value = BoxedStrategy<String>> {
     (
-        prop::sample::select(vec!["", "v", "release-"]),
+        prop::sample::select(vec!["", "v", "release-", "php8.2-"]),
         1_usize..4,
         prop::sample::select(vec![
             "",
