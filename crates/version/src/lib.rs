@@ -14,6 +14,7 @@ mod name;
 mod order;
 mod prerelease;
 mod release;
+mod respelled;
 mod tag;
 
 pub use app::{compare_apps, says_app};
@@ -22,4 +23,5 @@ pub use image::{ImageRef, ParseError};
 pub use name::{matches_pattern, normalise, short_forms};
 pub use order::{Jump, Refusal, compare, same_version, upgrade};
 pub use release::{ReleaseName, package_for};
+pub use respelled::respelled;
 pub use tag::{Shape, Style, Tag};
