@@ -17,6 +17,8 @@ const NO_PACKAGES: [&str; 14] = [
     "", "v", "version", "versions", "ver", "release", "releases", "rel", "tag", "tags", "stable",
     "final", "build", "builds",
 ];
+/// Words of packages that hold Helm charts.
+const CHARTS: [&str; 3] = ["chart", "charts", "helm"];
 /// What keeps a package and its version apart.
 const SEPARATORS: [char; 4] = ['-', '_', '.', ' '];
 
@@ -51,7 +53,13 @@ impl ReleaseName {
         let version = rest.get(bare.len()..)?;
         let word = bare.trim_end_matches(SEPARATORS);
         let joined = word.is_empty() || word.len() < bare.len();
-        let package = if word.is_empty() { before } else { word };
+        let folder = before.rsplit('/').next().unwrap_or_default();
+        let package = match (word, is_chart(&folder.to_lowercase())) {
+            ("", _) => before.to_owned(),
+            // `charts/app-1.2.3` is not the app's own.
+            (word, true) => format!("{folder}/{word}"),
+            (word, false) => word.to_owned(),
+        };
         let clean = |c: char| c.is_ascii_alphanumeric() || ".-_+".contains(c);
         // `1.x` names a line, `2nd` and `3d` nothing.
         let mut parts = numbers.split('.');
@@ -63,7 +71,7 @@ impl ReleaseName {
             joined && is_version(version) && !line && !word_like && numbers.chars().all(clean);
         holds.then(|| ReleaseName {
             version: version.to_owned(),
-            package: package_of(package),
+            package: package_of(&package),
         })
     }
 
@@ -96,9 +104,18 @@ fn package_of(text: &str) -> Option<String> {
     (!NO_PACKAGES.contains(&last)).then_some(name)
 }
 
+/// Does a package hold a Helm chart?
+fn is_chart(package: &str) -> bool {
+    let mut words = package.split(['/', '-', '_', '.']);
+    words.any(|word| CHARTS.contains(&word))
+}
+
 /// The package whose releases an image's versions are, among all releases of a repository: the
 /// whole if that has the wanted version, else the one that the image is named after, else the only
 /// one that has it.
+///
+/// Being the only one says nothing where the whole has releases of its own near the wanted version:
+/// its release may only be late. Nor does it for a chart, which may bear the version of its app.
 #[must_use]
 pub fn package_for(image: &str, to: &str, releases: &[ReleaseName]) -> Option<String> {
     let having: Vec<&Option<String>> = {
@@ -122,8 +139,27 @@ pub fn package_for(image: &str, to: &str, releases: &[ReleaseName]) -> Option<St
         })
     };
     let named = having.iter().find(of_image);
-    let only = having.first().filter(|_| having.len() == 1);
+    let only = having.first().filter(|package| {
+        let chart = package.as_deref().is_some_and(is_chart);
+        having.len() == 1 && !chart && !whole_is_near(to, releases)
+    });
     named.or(only).and_then(|package| (*package).clone())
+}
+
+/// Has the whole a release of the wanted version's first number, or of the one before?
+fn whole_is_near(to: &str, releases: &[ReleaseName]) -> bool {
+    let first = |version: &str| match Tag::parse(version).kind {
+        Kind::Numeric(numeric) => numeric.parts.first().copied(),
+        Kind::Floating | Kind::Commit | Kind::Digest => None,
+    };
+    let Some(wanted) = first(to) else {
+        return false;
+    };
+    let mut whole = releases.iter().filter(|release| release.package.is_none());
+    whole.any(|release| {
+        let behind = first(&release.version).and_then(|found| wanted.checked_sub(found));
+        behind.is_some_and(|behind| behind <= 1)
+    })
 }
 
 #[cfg(test)]
@@ -148,6 +184,11 @@ mod tests {
             ("App@v1.2.3", "v1.2.3", Some("app")),
             ("@scope/app@1.2.3", "1.2.3", Some("scope/app")),
             ("charts/app/1.2.3", "1.2.3", Some("charts/app")),
+            ("charts/app-1.2.3", "1.2.3", Some("charts/app")),
+            ("Charts/App-1.2.3", "1.2.3", Some("charts/app")),
+            ("refs/tags/app-1.2.3", "1.2.3", Some("app")),
+            ("refs/tags/charts/app-1.2.3", "1.2.3", Some("charts/app")),
+            ("release/app-1.2.3", "1.2.3", Some("app")),
             ("web-client-2.0.0-rc.1", "2.0.0-rc.1", Some("web-client")),
             ("4.6.3-r1", "4.6.3-r1", None),
             ("1.2.0rc1", "1.2.0rc1", None),
@@ -163,7 +204,7 @@ mod tests {
             ("oauth2-proxy-7.6.0", "7.6.0", Some("oauth2-proxy")),
             ("oauth2-proxy-v7.6.0", "v7.6.0", Some("oauth2-proxy")),
             ("k8s-monitoring-1.2.3", "1.2.3", Some("k8s-monitoring")),
-            ("charts/s3-proxy-1.2.3-rc.1", "1.2.3-rc.1", Some("s3-proxy")),
+            ("s3-proxy-1.2.3-rc.1", "1.2.3-rc.1", Some("s3-proxy")),
             ("amd64-1.2.3", "1.2.3", Some("amd64")),
             ("x86_64-1.2.3", "1.2.3", Some("x86_64")),
             ("php8.2-1.2.3", "1.2.3", Some("php8.2")),
@@ -238,7 +279,33 @@ mod tests {
         };
         let mixed = ["v1.2.0", "web@1.2.0", "server@1.2.0", "server@1.3.0"];
         check("ghcr.io/acme/thing", "1.2.0", &mixed, None);
-        check("ghcr.io/acme/thing", "1.3.0", &mixed, Some("server"));
+        check("ghcr.io/acme/thing-server", "1.3.0", &mixed, Some("server"));
+        // The whole has releases of its own, and none of this version yet.
+        check("ghcr.io/acme/thing", "1.3.0", &mixed, None);
+        let early = ["v1.9.0", "server@2.0.0"];
+        check("ghcr.io/acme/thing", "2.0.0", &early, None);
+        // It had some long ago, or dates only.
+        let former = ["v0.9.0", "2024-02-01", "server@2.0.0"];
+        check("ghcr.io/acme/thing", "2.0.0", &former, Some("server"));
+        let later = ["server@1.9.0", "v2.0.0"];
+        check("ghcr.io/acme/thing", "1.9.0", &later, Some("server"));
+        // A chart that bears the app's version is not the app.
+        for chart in [
+            "my-chart-1.2.3",
+            "helm-1.2.3",
+            "chart/1.2.3",
+            "charts/other/1.2.3",
+            "charts/other-1.2.3",
+            "thing-helm-chart@1.2.3",
+        ] {
+            check("ghcr.io/acme/thing", "1.2.3", &[chart], None);
+        }
+        check(
+            "ghcr.io/acme/chart-museum",
+            "1.2.3",
+            &["chart-1.2.3"],
+            Some("chart"),
+        );
         let parts = ["web@1.2.0", "server@1.2.0"];
         check("ghcr.io/acme/thing-server", "1.2.0", &parts, Some("server"));
         check("ghcr.io/acme/thing", "1.2.0", &parts, None);
