@@ -26,8 +26,8 @@ pub(crate) fn is_word(word: &str) -> bool {
 
 /// Reads `rc1`, `RC.01` and `rc.1` all as `rc.1`, so that their counters compare as numbers.
 ///
-/// A letter stands for its word where it is attached to the numbers, as in `1.0b2`, or to a dot, as
-/// in `1.0-b.2`; `1.0-b2` is a build.
+/// A letter stands for its word where it is attached to the numbers, as in `1.0b2`, or counted
+/// behind a dot, as in `1.0-b.2`; `1.0-b2` is a build.
 pub(crate) fn read(token: &str, attached: bool) -> Option<String> {
     let end = token
         .find(|c: char| !c.is_ascii_alphabetic())
@@ -36,9 +36,9 @@ pub(crate) fn read(token: &str, attached: bool) -> Option<String> {
     let dotted = count
         .strip_prefix('.')
         .is_some_and(|number| !number.is_empty() && number.chars().all(|c| c.is_ascii_digit()));
-    let word = match (word.to_ascii_lowercase().as_str(), attached || dotted) {
-        ("a", true) => "alpha".to_owned(),
-        ("b", true) => "beta".to_owned(),
+    let word = match (word.to_ascii_lowercase().as_str(), attached) {
+        ("a", _) if attached || dotted => "alpha".to_owned(),
+        ("b", _) if attached || dotted => "beta".to_owned(),
         ("c", true) if !count.is_empty() => "rc".to_owned(),
         (word, _) if WORDS.contains(&word) => word.to_owned(),
         (word, _) if WORDS_WHEN_COUNTED.contains(&word) && !count.is_empty() => word.to_owned(),
@@ -90,7 +90,8 @@ fn rank(word: &str) -> Option<u8> {
         "alpha" => Some(1),
         "beta" => Some(2),
         "m" | "milestone" => Some(3),
-        "rc" | "cr" | "pre" | "preview" | "prerelease" => Some(4),
+        "pre" | "preview" | "prerelease" => Some(4),
+        "rc" | "cr" => Some(5),
         _ => None,
     }
 }
@@ -100,13 +101,14 @@ mod tests {
     use super::*;
 
     /// From the earliest to the release; `next` and `ea` have no place among them.
-    const LINE: [&str; 8] = [
+    const LINE: [&str; 9] = [
         "dev.9",
         "dev.10",
         "alpha.1",
         "beta",
         "beta.2",
         "milestone.1",
+        "preview.7",
         "rc.1",
         "",
     ];
@@ -132,7 +134,7 @@ mod tests {
             ("ea.1", "rc.1"),
             ("next.1", "ea.1"),
             ("dev.1", "nightly.2"),
-            ("rc.1", "preview.2"),
+            ("pre.1", "preview.2"),
         ] {
             assert_eq!(compare(&parsed(a), &parsed(b)), None, "{a} and {b}");
             assert_eq!(compare(&parsed(b), &parsed(a)), None, "{b} and {a}");

@@ -346,6 +346,8 @@ proptest! {
     fn any_two_texts_get_an_answer(a in ".{0,40}", b in ".{0,40}") {
         let _ = upgrade(&Tag::parse(&a), &Tag::parse(&b));
         let _ = same_version(&a, &b);
+        let _ = crate::respelled(&a, &b);
+        let _ = crate::is_of_line(&a, &b);
     }
 
     #[test]
