@@ -107,7 +107,7 @@ async fn from_outside(
         Failure::failed(format!("the release notes could not be read: {error}"))
     })?;
     if let Some(images) = sources.images {
-        match steps::target(images, image, wanted.to).await {
+        match steps::target(images.look(image, wanted.to).await, image, wanted.to) {
             Ok(Target::Here) => {}
             Ok(Target::Absent(why) | Target::Unseen(why)) => way.unseen = Some(why),
             Err(error) => {
@@ -116,7 +116,8 @@ async fn from_outside(
             }
         }
         let ends = (wanted.from, wanted.to);
-        match steps::there(images, image, ends, &way.tags).await {
+        let released = way.released.then_some(way.tags.as_slice());
+        match steps::there(images, image, ends, released).await {
             Ok(there) => {
                 way.tags = there.tags;
                 way.missing = there.missing;
@@ -148,7 +149,7 @@ impl Told {
             image: wanted.image.to_owned(),
             from: wanted.from.to_owned(),
             to: wanted.to.to_owned(),
-            steps: planning::steps(rules, &assessment, &way, wanted.to),
+            steps: planning::steps(rules, &assessment, &way, (wanted.from, wanted.to)),
             way,
             assessment,
         }

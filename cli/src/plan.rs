@@ -330,7 +330,7 @@ fn judge(
             rules,
             &assessment,
             way.unwrap_or(&nothing),
-            to,
+            (&found.from, to),
         )),
     };
     Judged {

@@ -7,7 +7,7 @@ use analyzer::notes::{self, Sources, Way};
 use analyzer::release::{self, Known, Moves, Search};
 use analyzer::sites::{Mentions, Sites};
 use analyzer::steps::{self, Target};
-use analyzer::{Cache, Forges, Helm, Own, PortError, Registered, Rules, planning};
+use analyzer::{Cache, Forges, Helm, Images as _, Own, PortError, Registered, Rules, planning};
 use job::SkipReason;
 use runtime::Settings;
 use terraform::{DirTree, Options, Wanted};
@@ -173,7 +173,8 @@ impl Looker<'_> {
     ) -> Result<Result<Way, String>, Failure> {
         let outside = Outside::new(self.settings)?;
         let images = &outside.images;
-        let unseen = match steps::target(images, image, to).await {
+        let looked = images.look(image, to).await;
+        let unseen = match steps::target(looked, image, to) {
             Ok(Target::Here) => None,
             Ok(Target::Absent(why)) => return Err(refused(SkipReason::Refused(why))),
             Ok(Target::Unseen(why)) => Some(why),
@@ -187,13 +188,8 @@ impl Looker<'_> {
             Err(error) => return Ok(Err(not_read(&error.into()))),
         };
         let looked = steps::look_up(images, self.rules, image, sites, to, &mut way).await;
-        let why = match looked {
-            Ok(Ok(())) => None,
-            Ok(Err(reason)) => Some(in_words(reason)),
-            Err(error) => Some(error.to_string()),
-        };
-        if let Some(why) = why {
-            way.without = Some(format!("which tags in between exist is not known: {why}"));
+        if let Err(error) = looked {
+            way.without = Some(error.to_string());
         }
         Ok(Ok(way))
     }

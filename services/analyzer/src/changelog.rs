@@ -1,5 +1,7 @@
 //! The changelog file of a project that publishes no notes with its releases.
 
+use std::collections::BTreeMap;
+
 use risk::{Note, Section, sections};
 use version::{ReleaseName, Tag, package_for};
 
@@ -125,27 +127,23 @@ pub fn notes_in(text: &str, wanted: &Wanted<'_>, address: impl Fn(usize) -> Stri
     };
     let names: Vec<ReleaseName> = all.iter().map(name).collect();
     let package = package_for(wanted.image, wanted.to, &names);
-    let ours: Vec<&Section<'_>> = all
-        .iter()
-        .filter(|section| section.package == package)
-        .collect();
+    let mut ours: BTreeMap<&str, Vec<&Section<'_>>> = BTreeMap::new();
+    for section in all.iter().filter(|section| section.package == package) {
+        ours.entry(&section.version).or_default().push(section);
+    }
     let between = version::notes_between(
         &Tag::parse(wanted.from),
         &Tag::parse(wanted.to),
-        ours.iter().map(|section| section.version.clone()),
+        ours.keys().map(|version| (*version).to_owned()),
     );
-    let mut between = between;
-    between.dedup();
-    let found = between.iter().flat_map(|version| {
-        let sections = ours
-            .iter()
-            .filter(move |section| section.version == *version);
-        sections.map(|section| Note {
-            version: section.version.clone(),
-            title: Some(section.heading.clone()),
-            body: section.body.to_owned(),
-            url: address(section.line),
-        })
+    let sections = between
+        .iter()
+        .filter_map(|version| ours.get(version.as_str()));
+    let found = sections.flatten().map(|section| Note {
+        version: section.version.clone(),
+        title: Some(section.heading.clone()),
+        body: section.body.to_owned(),
+        url: address(section.line),
     });
     found.collect()
 }

@@ -5,8 +5,6 @@ use std::cmp::Ordering;
 use job::SkipReason;
 use semver::Version;
 
-use crate::notes::respelled;
-
 /// One version of a chart, as its repository lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChartVersion {
@@ -156,7 +154,7 @@ pub fn route(
     };
     for stop in route.between.iter_mut().chain([&mut route.to]) {
         // Helm takes a version with `v` and without.
-        stop.version = respelled(&stop.version, written);
+        stop.version = version::respelled(&stop.version, written);
     }
     Ok(route)
 }

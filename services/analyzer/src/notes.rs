@@ -1,5 +1,8 @@
 //! The release notes between two versions, and the versions to step through.
 
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
 use risk::Note;
 use runtime::catalogue::Source;
 use version::{ReleaseName, Tag, package_for};
@@ -21,16 +24,31 @@ pub struct Way {
     pub notes: Vec<Note>,
     /// The tags in between, in the site's own style, oldest first, without the target.
     pub tags: Vec<String>,
+    /// The project's releases are known in the site's own style: what is not among `tags` was not
+    /// released.
+    pub released: bool,
     /// Releases in between of which no image was published.
     pub missing: Vec<String>,
     /// Why nobody could look whether there is an image of the target.
     pub unseen: Option<String>,
+    /// Notes are known, and the target's own are not among them.
+    pub headless: bool,
     /// Why there are no notes, in a sentence for people.
     pub without: Option<String>,
     /// Where was looked, and what was there, in words for people.
     pub tried: Vec<String>,
     /// The versions are a chart's; the notes are those of the app that it deploys.
     pub chart: Option<Deploys>,
+}
+
+impl Way {
+    /// The app's version at a tag: what a chart's version brings, else the tag itself.
+    pub(crate) fn app_of<'a>(&'a self, tag: &'a str) -> &'a str {
+        let chart = self.chart.as_ref();
+        chart
+            .and_then(|chart| chart.route.app_at(tag))
+            .unwrap_or(tag)
+    }
 }
 
 /// Who is asked for notes.
@@ -154,16 +172,22 @@ async fn along(
         count => format!("{home}: {count} releases"),
     });
     let mut names = names;
-    if notes.iter().all(says_little) {
-        // Without a release there is no tag in between either, as far as is known yet.
-        let tags = releases.tags(home).await?;
+    if notes.is_empty() || notes.iter().any(says_little) {
+        // What some releases leave out may be in a file; the trees of versions are for those that
+        // leave everything out. Without a release there is no tag in between either, as far as is
+        // known yet.
+        let tags = if notes.iter().all(says_little) {
+            releases.tags(home).await?
+        } else {
+            Vec::new()
+        };
         match changelog::of_file(releases, home, wanted, &tags).await? {
             Some((file, found)) => {
                 tried.push(match found.len() {
                     1 => format!("{file}: 1 section"),
                     count => format!("{file}: {count} sections"),
                 });
-                notes = found;
+                notes = merged(notes, found);
             }
             None => {
                 tried.push("no changelog file says anything about it".to_owned());
@@ -185,6 +209,12 @@ async fn along(
         names.extend(tags.into_iter().map(|tag| tag.name));
     }
     let tags = spelled(names.iter().map(String::as_str), wanted);
+    let is_target = |name: &String| {
+        let release = ReleaseName::parse(name);
+        release.is_some_and(|release| version::respelled(&release.version, from) == to)
+    };
+    let released = names.iter().any(is_target);
+    let headless = !notes.is_empty() && !notes.iter().any(|note| is_of(note, to));
     let without = notes
         .is_empty()
         .then(|| format!("{home} says nothing about the way from {from} to {to}"));
@@ -192,10 +222,45 @@ async fn along(
         source_url: home.url(),
         notes,
         tags,
+        released,
+        headless,
         without,
         tried,
         ..Way::default()
     })
+}
+
+/// Whether a note is a version's own; a tag of a line, such as `1.2`, has those of its members.
+fn is_of(note: &Note, tag: &str) -> bool {
+    ReleaseName::parse(&note.version)
+        .is_some_and(|release| release.says(tag) || version::is_of_line(&release.version, tag))
+}
+
+/// The notes of releases, with what a file says where they say little or nothing.
+fn merged(mut notes: Vec<Note>, found: Vec<Note>) -> Vec<Note> {
+    let name = |note: &Note| {
+        ReleaseName::parse(&note.version).map_or_else(|| note.version.clone(), |name| name.version)
+    };
+    for section in found {
+        let version = name(&section);
+        let mut known = notes.iter_mut();
+        match known.find(|note| version::same_version(&name(note), &version)) {
+            Some(note) if says_little(note) => {
+                // It may have said the little that matters.
+                note.body = format!("{}\n\n{}", note.body, section.body);
+                note.url = section.url;
+            }
+            Some(_) => {}
+            None => {
+                let newer = |note: &Note| {
+                    version::compare_apps(&name(note), &version) == Some(Ordering::Greater)
+                };
+                let place = notes.iter().position(newer).unwrap_or(notes.len());
+                notes.insert(place, section);
+            }
+        }
+    }
+    notes
 }
 
 /// The tags in between that notes speak of, in the site's own style.
@@ -205,10 +270,10 @@ pub fn tags_of(notes: &[Note], wanted: &Wanted<'_>) -> Vec<String> {
 }
 
 fn spelled<'a>(names: impl Iterator<Item = &'a str>, wanted: &Wanted<'_>) -> Vec<String> {
+    let (from, to) = (Tag::parse(wanted.from), Tag::parse(wanted.to));
     let spelled = names
         .filter_map(ReleaseName::parse)
-        .map(|release| respelled(&release.version, wanted.from));
-    let (from, to) = (Tag::parse(wanted.from), Tag::parse(wanted.to));
+        .map(|release| version::respelled(&release.version, wanted.from));
     let between = version::between(&from, &to, spelled).into_iter();
     between.filter(|tag| tag != wanted.to).collect()
 }
@@ -242,15 +307,18 @@ fn published(all: &[Release], wanted: &Wanted<'_>) -> Published {
             || ours.iter().any(|(_, later)| leads_to(later, name))
     };
     let counted: Vec<&&(ReleaseName, &Release)> = ours.iter().filter(counts).collect();
-    let between = version::notes_between(
-        &from,
-        &to,
-        counted.iter().map(|(name, _)| name.version.clone()),
-    );
-    let notes = between
+    let mut by_version: BTreeMap<&str, Vec<&Release>> = BTreeMap::new();
+    for (name, release) in counted.iter().copied().copied() {
+        by_version.entry(&name.version).or_default().push(release);
+    }
+    let versions = by_version.keys().map(|version| (*version).to_owned());
+    let between = version::notes_between(&from, &to, versions);
+    let releases = between
         .iter()
-        .filter_map(|version| counted.iter().find(|(name, _)| name.version == *version))
-        .map(|(_, release)| Note {
+        .filter_map(|version| by_version.get(version.as_str()))
+        .flatten();
+    let notes = releases
+        .map(|release| Note {
             version: release.tag.clone(),
             title: release.title.clone(),
             body: release.body.clone(),
@@ -303,16 +371,6 @@ fn is_link(line: &str) -> bool {
     let before = address.unwrap_or(&lower);
     let bare = before.trim_matches(|c: char| !c.is_alphanumeric());
     address.is_some() && (bare.is_empty() || bare.starts_with("full changelog"))
-}
-
-/// A version with or without `v`, as the tree writes it.
-pub(crate) fn respelled(name: &str, like: &str) -> String {
-    let bare = name.strip_prefix(['v', 'V']).unwrap_or(name);
-    if like.starts_with('v') {
-        format!("v{bare}")
-    } else {
-        bare.to_owned()
-    }
 }
 
 #[cfg(test)]
@@ -403,6 +461,63 @@ mod tests {
         let way = along_releases(&all, "1.0.0", "1.2.0");
         assert_eq!((way.notes.len(), way.tags.len()), (1, 0));
         assert_eq!(way.notes[0].version, "v1.2.0");
+    }
+
+    #[test]
+    fn notes_without_the_targets_own_are_not_the_whole() {
+        let all = [release("v1.1.0")];
+        assert!(along_releases(&all, "1.0.0", "1.2.0").headless);
+        assert!(!along_releases(&all, "1.0.0", "1.1.0").headless);
+        assert!(
+            !along_releases(&all, "1.0.0", "1.1").headless,
+            "of its line"
+        );
+        assert!(!along_releases(&all, "1.0.0-r1", "1.1.0-r2").headless);
+        assert!(
+            !along_releases(&[], "1.0.0", "1.2.0").headless,
+            "there are none"
+        );
+    }
+
+    #[test]
+    fn a_file_fills_what_releases_leave_out() {
+        let note = |version: &str, body: &str| Note {
+            version: version.to_owned(),
+            title: None,
+            body: body.to_owned(),
+            url: String::new(),
+        };
+        let releases = vec![
+            note("v1.1.0", "See the changelog."),
+            note(
+                "v1.2.0",
+                "A fix of the login, and much else that is new in this version.",
+            ),
+        ];
+        let file = vec![note("1.0.1", "a"), note("1.1.0", "b"), note("1.2.0", "c")];
+        let told = merged(releases, file);
+        let told: Vec<(&str, &str)> = told
+            .iter()
+            .map(|note| {
+                (
+                    note.version.as_str(),
+                    note.body.get(..8).unwrap_or(&note.body),
+                )
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("1.0.1", "a"),
+                ("v1.1.0", "See the "),
+                ("v1.2.0", "A fix of")
+            ]
+        );
+        let both = merged(
+            vec![note("v1.1.0", "See the changelog.")],
+            vec![note("1.1.0", "b")],
+        );
+        assert_eq!(both[0].body, "See the changelog.\n\nb");
     }
 
     /// Repositories by name; everything else is absent, and `down` is out of reach.

@@ -169,10 +169,32 @@ pub fn assess(
         words: &rules.words,
         rule: rules.rule,
     });
+    if way.headless {
+        // Who announces a version is often faster than who writes its notes.
+        assessment
+            .reasons
+            .push(format!("no notes of {to} itself are known"));
+        let levels = [
+            &mut assessment.level,
+            &mut assessment.plain,
+            &mut assessment.weighed,
+        ];
+        for level in levels
+            .into_iter()
+            .filter(|level| **level == risk::Level::Safe)
+        {
+            *level = risk::Level::Unknown;
+        }
+    }
     if !way.missing.is_empty() {
         assessment.reasons.push(format!(
             "no image was published for {}, so these are no steps",
             listed(&way.missing)
+        ));
+    }
+    for version in steps::stops(way, from, to).1 {
+        assessment.reasons.push(format!(
+            "the notes tell to go to {version} first, and no tag in between brings it"
         ));
     }
     let others = [&way.without, &way.unseen];
@@ -185,19 +207,28 @@ pub fn assess(
 /// The versions to go to, the target last: with caution those in between, and what notes tell to
 /// upgrade to first in any case.
 #[must_use]
-pub fn steps(rules: &Rules, assessment: &Assessment, way: &Way, to: &str) -> Vec<String> {
+pub fn steps(
+    rules: &Rules,
+    assessment: &Assessment,
+    way: &Way,
+    (from, to): (&str, &str),
+) -> Vec<String> {
+    let (forced, _) = steps::stops(way, from, to);
     let raising = steps::raising(assessment);
-    let forced: Vec<String> = steps::forced(&way.notes).into_keys().collect();
-    let granularity = match assessment.level {
-        risk::Level::Caution => Some(rules.granularity),
-        risk::Level::Safe | risk::Level::Unknown => None,
+    let raises = |tag: &str| {
+        let app = way.app_of(tag);
+        raising
+            .iter()
+            .any(|version| version::says_app(app, version))
     };
-    let mut steps = match granularity {
-        // A chart's versions are chosen by what they bring.
-        Some(_) if way.chart.is_some() => way.tags.clone(),
-        Some(granularity) => steps::thin(&way.tags, to, granularity, &raising, &forced),
-        None => steps::thin(&way.tags, to, Granularity::Breaking, &[], &forced),
+    let (granularity, raising) = match assessment.level {
+        risk::Level::Caution => {
+            let raising = way.tags.iter().filter(|tag| raises(tag)).cloned();
+            (rules.granularity, raising.collect())
+        }
+        risk::Level::Safe | risk::Level::Unknown => (Granularity::Breaking, BTreeSet::new()),
     };
+    let mut steps = steps::thin(&way.tags, to, granularity, &raising, &forced);
     steps.push(to.to_owned());
     steps
 }
@@ -257,7 +288,7 @@ pub fn plan(
     }
     let mut assessment = assess(rules, &service, &found.from, to, way);
     assessment.reasons.extend(own_settings(found, way));
-    let versions = steps(rules, &assessment, way, to);
+    let versions = steps(rules, &assessment, way, (&found.from, to));
     if versions.len() > MAX_STEPS {
         return Err(SkipReason::Refused(format!(
             "the way from {} to {to} has {} steps, and more than {MAX_STEPS} are not made in one \

@@ -1,10 +1,10 @@
 //! The versions that a risky upgrade goes through.
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use job::SkipReason;
 use regex::Regex;
 use risk::{Assessment, Note, Rule};
 use runtime::settings::Granularity;
@@ -38,12 +38,16 @@ pub enum Target {
     Unseen(String),
 }
 
-/// Looks the wanted tag up, so that none is committed that does not exist.
+/// What a look at the wanted tag means: none is committed that does not exist.
 ///
 /// # Errors
 /// The registry is out of reach.
-pub async fn target(images: &dyn Images, image: &str, to: &str) -> Result<Target, PortError> {
-    match images.look(image, to).await {
+pub fn target(
+    looked: Result<Published, PortError>,
+    image: &str,
+    to: &str,
+) -> Result<Target, PortError> {
+    match looked {
         Ok(Published::Here) => Ok(Target::Here),
         Ok(Published::Nothing) => Ok(Target::Absent(format!(
             "its registry has no image {image}:{to}"
@@ -65,8 +69,7 @@ pub async fn target(images: &dyn Images, image: &str, to: &str) -> Result<Target
 /// Leaves on the way only tags of which there is an image, if it goes step by step.
 ///
 /// # Errors
-/// The registry is out of reach. The inner error is the reason why nothing is done: it lets nobody
-/// look.
+/// The registry is out of reach, or lets nobody look.
 pub async fn look_up(
     images: &dyn Images,
     rules: &Rules,
@@ -74,43 +77,40 @@ pub async fn look_up(
     found: &Sites,
     to: &str,
     way: &mut Way,
-) -> Result<Result<(), SkipReason>, PortError> {
+) -> Result<(), PortError> {
     let service = rules.service(&found.service);
     let assessment = planning::assess(rules, &service, &found.from, to, way);
     if assessment.level != risk::Level::Caution && forced(&way.notes).is_empty() {
-        return Ok(Ok(()));
+        return Ok(());
     }
-    match there(images, image, (&found.from, to), &way.tags).await {
-        Ok(there) => {
-            way.tags = there.tags;
-            way.missing = there.missing;
-            Ok(Ok(()))
-        }
-        Err(PortError {
-            what,
-            lasting: true,
-            ..
-        }) => Ok(Err(SkipReason::Refused(format!(
+    let spelled = way.released.then_some(way.tags.as_slice());
+    let there = there(images, image, (&found.from, to), spelled).await;
+    let there = there.map_err(|error| PortError {
+        what: format!(
             "the upgrade goes step by step, and which of the tags in between exist cannot be seen: \
-             {what}"
-        )))),
-        Err(error) => Err(error),
-    }
+             {}",
+            error.what
+        ),
+        ..error
+    })?;
+    way.tags = there.tags;
+    way.missing = there.missing;
+    Ok(())
 }
 
 /// Looks the tags in between up, so that none is committed that does not exist.
 ///
-/// `spelled` are the project's releases in the site's own style. The registry's list is read where
-/// these say nothing: if there are none, or for a tag with a flavour or a revision, which cannot be
-/// told from a release. Of several revisions of one version the newest counts.
+/// `released` are the project's releases in the site's own style. Where they are not known, and for a
+/// tag with a flavour or a revision, which cannot be told from a release, the registry's own list is
+/// read. Of several revisions of one version the newest counts.
 ///
 /// # Errors
-/// The registry is out of reach.
+/// The registry is out of reach, or lets nobody look.
 pub async fn there(
     images: &dyn Images,
     image: &str,
     (from, to): (&str, &str),
-    spelled: &[String],
+    released: Option<&[String]>,
 ) -> Result<There, PortError> {
     let from_tag = Tag::parse(from);
     let plain = match from_tag.style() {
@@ -119,74 +119,81 @@ pub async fn there(
         } => flavour.is_empty() && revisions.is_empty(),
         _ => false,
     };
-    let candidates = if plain && !spelled.is_empty() {
-        spelled.to_vec()
-    } else {
-        let all = images.tags(image).await?.into_iter();
-        let between = version::between(&from_tag, &Tag::parse(to), all);
-        newest_revisions(between.into_iter().filter(|tag| tag != to), to)
+    let candidates = match released {
+        Some(released) if plain => released.to_vec(),
+        _ => {
+            let all = images.tags(image).await?.into_iter();
+            version::between(&from_tag, &Tag::parse(to), all)
+        }
     };
-    let asked = candidates.into_iter().map(|tag| async move {
+    let candidates = candidates
+        .into_iter()
+        .filter(|tag| tag != to && is_tag(tag));
+    let asked = candidates.map(|tag| async move {
         let published = images.look(image, &tag).await?;
         Ok::<_, PortError>((tag, published == Published::Here))
     });
     let found: Vec<(String, bool)> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
-    let mut sorted = There::default();
-    for (tag, here) in found {
-        if here {
-            sorted.tags.push(tag);
-        } else {
-            sorted.missing.push(tag);
-        }
-    }
-    Ok(sorted)
+    let (here, missing): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, here)| *here);
+    let names = |found: Vec<(String, bool)>| found.into_iter().map(|(tag, _)| tag);
+    let tags = newest_revisions(names(here), to);
+    // Another revision of it will do.
+    let needed = |tag: &String| !tags.iter().any(|known| is_same(known, tag)) && !is_same(tag, to);
+    let missing = names(missing).filter(needed).collect();
+    Ok(There { tags, missing })
+}
+
+/// Whether registries take it as a tag; releases may be called otherwise, such as `1.0.1+build.7`.
+/// Source: the distribution specification of OCI.
+fn is_tag(text: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.starts_with(word) && text.len() <= 128 && text.chars().all(|c| word(c) || ".-".contains(c))
+}
+
+/// Whether the numbers of two tags are the same.
+fn is_same(one: &str, other: &str) -> bool {
+    version::compare_apps(one, other) == Some(Ordering::Equal)
 }
 
 /// The last of the tags whose numbers are the same; the target's numbers need no other one.
 fn newest_revisions(tags: impl Iterator<Item = String>, to: &str) -> Vec<String> {
     let mut kept: Vec<String> = Vec::new();
-    let same = |a: &str, b: &str| version::compare_apps(a, b) == Some(std::cmp::Ordering::Equal);
-    for tag in tags.filter(|tag| !same(tag, to)) {
+    for tag in tags.filter(|tag| !is_same(tag, to)) {
         match kept.last_mut() {
-            Some(last) if same(last, &tag) => *last = tag,
+            Some(last) if is_same(last, &tag) => *last = tag,
             _ => kept.push(tag),
         }
     }
     kept
 }
 
-/// The tags that are steps, oldest first.
+/// The tags that are steps, oldest first. Those of `raising` have notes that raised the level, and
+/// those of `forced` are steps in any case.
 #[must_use]
 pub fn thin(
     tags: &[String],
     to: &str,
     granularity: Granularity,
-    raising: &[&str],
-    forced: &[String],
+    raising: &BTreeSet<String>,
+    forced: &BTreeSet<String>,
 ) -> Vec<String> {
-    let named = |tag: &str, version: &str| version::says_app(tag, version);
+    let ends_line = |tag: &str, next: &str, numbers: usize| {
+        Tag::parse(tag).line(numbers) != Tag::parse(next).line(numbers)
+    };
     let mut kept = Vec::new();
     for (at, tag) in tags.iter().enumerate() {
         let next = tags.get(at + 1).map_or(to, String::as_str);
         let keep = match granularity {
             Granularity::Every => true,
-            Granularity::Minor => line(tag, 2) != line(next, 2),
-            Granularity::Major => line(tag, 1) != line(next, 1),
-            Granularity::Breaking => raising.iter().any(|version| named(tag, version)),
+            Granularity::Minor => ends_line(tag, next, 2),
+            Granularity::Major => ends_line(tag, next, 1),
+            Granularity::Breaking => raising.contains(tag),
         };
-        if keep || forced.iter().any(|version| named(tag, version)) {
+        if keep || forced.contains(tag) {
             kept.push(tag.clone());
         }
     }
     kept
-}
-
-/// The first numbers of a tag.
-fn line(tag: &str, count: usize) -> String {
-    let digit = tag.find(|c: char| c.is_ascii_digit()).unwrap_or(0);
-    let numbers = tag.get(digit..).unwrap_or_default();
-    let parts = numbers.split(['.', '-', '+']).take(count);
-    parts.collect::<Vec<_>>().join(".")
 }
 
 /// The versions whose notes raised the level.
@@ -205,9 +212,9 @@ pub fn raising(assessment: &Assessment) -> Vec<&str> {
     }
 }
 
-/// Versions that notes tell to upgrade to first, with the versions whose notes say so.
+/// Versions that notes tell to upgrade to first.
 #[must_use]
-pub fn forced(notes: &[Note]) -> BTreeMap<String, String> {
+pub fn forced(notes: &[Note]) -> BTreeSet<String> {
     static FIRST: LazyLock<Regex> = LazyLock::new(|| {
         let version = r"(?:version |release )?v?(\d+(?:\.\d+)+)";
         Regex::new(&format!(
@@ -215,16 +222,40 @@ pub fn forced(notes: &[Note]) -> BTreeMap<String, String> {
         ))
         .expect("the pattern is a literal")
     });
-    let mut found = BTreeMap::new();
+    let mut found = BTreeSet::new();
     for note in notes {
         for captures in FIRST.captures_iter(&note.body) {
             let versions = captures.iter().skip(1).flatten();
-            for version in versions {
-                found.insert(version.as_str().to_owned(), note.version.clone());
-            }
+            found.extend(versions.map(|version| version.as_str().to_owned()));
         }
     }
     found
+}
+
+/// The tags that bring the versions which notes tell to upgrade to first, and the versions that none
+/// of them brings. `2.9` means the newest of that line. What is behind already, or the target's own
+/// line, forces nothing.
+#[must_use]
+pub fn stops(way: &Way, from: &str, to: &str) -> (BTreeSet<String>, Vec<String>) {
+    let (mut tags, mut absent) = (BTreeSet::new(), Vec::new());
+    let chart = way.chart.as_ref();
+    let from = chart.map_or(from, |chart| &chart.route.from_app);
+    for version in forced(&way.notes) {
+        let version = version.as_str();
+        let behind = version::compare_apps(from, version) != Some(Ordering::Less)
+            || version::is_of_line(from, version);
+        if behind || version::is_of_line(way.app_of(to), version) {
+            continue;
+        }
+        let mut newest = way.tags.iter().rev();
+        match newest.find(|tag| version::is_of_line(way.app_of(tag), version)) {
+            Some(tag) => {
+                tags.insert(tag.clone());
+            }
+            None => absent.push(version.to_owned()),
+        }
+    }
+    (tags, absent)
 }
 
 #[cfg(test)]
@@ -234,9 +265,14 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
+    use crate::chart::{Deploys, Route, Stop};
 
     fn strings(texts: &[&str]) -> Vec<String> {
         texts.iter().map(|&text| text.to_owned()).collect()
+    }
+
+    fn set(texts: &[&str]) -> BTreeSet<String> {
+        strings(texts).into_iter().collect()
     }
 
     #[test]
@@ -255,16 +291,16 @@ mod tests {
             (Granularity::Major, &["1.2.1"]),
             (Granularity::Breaking, &["2.0.0"]),
         ] {
-            let kept = thin(&tags, "2.1.1", granularity, &["v2.0.0"], &[]);
+            let kept = thin(&tags, "2.1.1", granularity, &set(&["2.0.0"]), &set(&[]));
             assert_eq!(kept, expected, "{granularity:?}");
         }
-        let forced = strings(&["1.1.0"]);
+        let (none, forced) = (set(&[]), set(&["1.1.0"]));
         assert_eq!(
-            thin(&tags, "2.1.1", Granularity::Major, &[], &forced),
+            thin(&tags, "2.1.1", Granularity::Major, &none, &forced),
             ["1.1.0", "1.2.1"]
         );
         assert_eq!(
-            thin(&[], "2.1.1", Granularity::Every, &[], &forced),
+            thin(&[], "2.1.1", Granularity::Every, &none, &forced),
             [""; 0]
         );
     }
@@ -278,8 +314,7 @@ mod tests {
                 body: body.to_owned(),
                 url: String::new(),
             };
-            let found: Vec<String> = forced(&[note]).into_keys().collect();
-            assert_eq!(found, expected, "{body}");
+            assert_eq!(forced(&[note]), set(expected), "{body}");
         };
         check(
             "Please upgrade to 2.5.3 first, then to this one.",
@@ -293,6 +328,61 @@ mod tests {
         check("Upgrades are only supported from 2.10.", &["2.10"]);
         check("Update to 2.5 of the client when you like.", &[]);
         check("Fixed in 2.5.", &[]);
+    }
+
+    #[test]
+    fn a_version_that_comes_first_is_the_newest_of_its_line_and_not_behind() {
+        let check = |from: &str, to: &str, body: &str, tags: &[&str], absent: &[&str]| {
+            let note = Note {
+                version: "2.10.1".to_owned(),
+                title: None,
+                body: body.to_owned(),
+                url: String::new(),
+            };
+            let way = Way {
+                notes: vec![note],
+                tags: strings(&["2.8.4", "2.9.0", "2.9.2", "2.10.0"]),
+                ..Way::default()
+            };
+            let expected = (set(tags), strings(absent));
+            assert_eq!(stops(&way, from, to), expected, "{from}, {body}");
+        };
+        let body = "You must upgrade to 2.9 first.";
+        check("2.8.0", "2.10.1", body, &["2.9.2"], &[]);
+        check("2.9.0", "2.10.1", body, &[], &[]);
+        check("2.8.0", "2.9.3", body, &[], &[]);
+        let body = "Upgrade to 2.9.0 first.";
+        check("2.8.0", "2.10.1", body, &["2.9.0"], &[]);
+        let body = "Upgrade to 2.9.7 first.";
+        check("2.8.0", "2.10.1", body, &[], &["2.9.7"]);
+    }
+
+    #[test]
+    fn what_comes_first_is_an_app_version_also_where_a_chart_brings_it() {
+        let stop = |version: &str, app: &str| Stop {
+            version: version.to_owned(),
+            app: app.to_owned(),
+        };
+        let note = Note {
+            version: "2026.2.0".to_owned(),
+            title: None,
+            body: "Please upgrade to 2025.10 first.".to_owned(),
+            url: String::new(),
+        };
+        let way = Way {
+            notes: vec![note],
+            tags: strings(&["1.1.0", "1.2.0"]),
+            chart: Some(Deploys {
+                image: "docker.io/a/b".to_owned(),
+                route: Route {
+                    from_app: "2025.8.1".to_owned(),
+                    between: vec![stop("1.1.0", "2025.10.3"), stop("1.2.0", "2025.12.0")],
+                    to: stop("1.3.0", "2026.2.0"),
+                },
+            }),
+            ..Way::default()
+        };
+        assert_eq!(stops(&way, "1.0.0", "1.3.0"), (set(&["1.1.0"]), vec![]));
     }
 
     /// A registry with these tags, and what was asked of it.
@@ -321,8 +411,11 @@ mod tests {
     #[tokio::test]
     async fn a_tag_that_does_not_exist_is_no_step() {
         let registry = Registry(strings(&["1.1.0", "1.3.0"]), Mutex::default());
-        let spelled = strings(&["1.1.0", "1.2.0", "1.3.0"]);
-        let found = there(&registry, "docker.io/a/b", ("1.0.0", "1.4.0"), &spelled).await;
+        let spelled = strings(&["1.1.0", "1.2.0", "1.2.1+build.7", "1.3.0"]);
+        let way = ("1.0.0", "1.4.0");
+        let found = there(&registry, "docker.io/a/b", way, Some(&spelled)).await;
+        let none = there(&registry, "docker.io/a/b", way, Some(&[])).await;
+        assert_eq!(none.unwrap(), There::default(), "nothing lies in between");
         let expected = There {
             tags: strings(&["1.1.0", "1.3.0"]),
             missing: strings(&["1.2.0"]),
@@ -345,7 +438,7 @@ mod tests {
             "18.0",
         ];
         let registry = Registry(strings(&tags), Mutex::default());
-        let found = there(&registry, "docker.io/a/b", ("16.2", "17.1"), &[]).await;
+        let found = there(&registry, "docker.io/a/b", ("16.2", "17.1"), None).await;
         assert_eq!(found.unwrap().tags, ["16.10", "17.0"]);
         let asked = registry.1.lock().unwrap().clone();
         assert_eq!(asked, ["16.10", "17.0"], "each of them is looked at");
@@ -364,7 +457,7 @@ mod tests {
             "latest",
         ];
         let registry = Registry(strings(&tags), Mutex::default());
-        let found = there(&registry, "docker.io/a/b", ("4.6.3-r1", "4.10.0-r1"), &[]).await;
+        let found = there(&registry, "docker.io/a/b", ("4.6.3-r1", "4.10.0-r1"), None).await;
         assert_eq!(found.unwrap().tags, ["4.7.0-r1", "4.8.0-r0"]);
         let flavoured = Registry(
             strings(&[
@@ -377,7 +470,7 @@ mod tests {
             Mutex::default(),
         );
         let way = ("31.0.6-apache", "31.0.8-apache");
-        let found = there(&flavoured, "docker.io/a/b", way, &[]).await.unwrap();
+        let found = there(&flavoured, "docker.io/a/b", way, None).await.unwrap();
         assert_eq!(found.tags, ["31.0.7-apache"]);
     }
 }

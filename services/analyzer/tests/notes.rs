@@ -93,8 +93,8 @@ async fn without_releases_the_changelog_tells() {
 #[tokio::test]
 async fn releases_that_only_lead_to_the_changelog_are_followed() {
     let bench = bench();
+    let body = "See the [changelog](CHANGELOG.md) for what is new.";
     for tag in ["v1.1.0", "v1.2.0"] {
-        let body = "See the [changelog](CHANGELOG.md) for what is new.";
         bench.github.add_release(PROJECT, tag, body);
     }
     let text = "## v1.2.0\nbreaking: all of it\n## v1.1.0\nb\n";
@@ -102,7 +102,10 @@ async fn releases_that_only_lead_to_the_changelog_are_followed() {
     let way = bench.way(IMAGE, "1.0.0", "1.2.0").await;
     assert_eq!(
         told(&way),
-        [("v1.1.0", "b"), ("v1.2.0", "breaking: all of it")]
+        [
+            ("v1.1.0", format!("{body}\n\nb\n").trim()),
+            ("v1.2.0", format!("{body}\n\nbreaking: all of it\n").trim())
+        ]
     );
     assert_eq!(way.tags, ["1.1.0"]);
 }
