@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, Method, Uri, header};
 use axum::response::Response;
 use serde_json::{Value, json};
 
@@ -44,6 +44,14 @@ struct Inner {
     faults: VecDeque<(u16, Option<u64>)>,
     requests: Vec<String>,
     serial: u64,
+    /// How it names itself in the addresses that it tells, if otherwise than it is asked.
+    called: Option<String>,
+    /// HEAD is not allowed.
+    no_head: bool,
+    /// Who alone may read, without any token: `user:password`.
+    basic: Option<String>,
+    /// The registry behind this one.
+    behind: Option<String>,
 }
 
 impl Registry {
@@ -65,6 +73,10 @@ impl Registry {
             faults: VecDeque::new(),
             requests: Vec::new(),
             serial: 0,
+            called: None,
+            no_head: false,
+            basic: None,
+            behind: None,
         }));
         let router = |answer| {
             Router::new()
@@ -136,6 +148,26 @@ impl Registry {
     /// Everybody may read without a token.
     pub fn anonymous(&self) {
         lock(&self.state).anonymous = true;
+    }
+
+    /// Wants the login itself instead of a token, as some private registries do.
+    pub fn require_basic_login(&self, user: &str, password: &str) {
+        lock(&self.state).basic = Some(format!("{user}:{password}"));
+    }
+
+    /// Names itself like this where a list goes on, as one behind a proxy does.
+    pub fn call(&self, url: &str) {
+        lock(&self.state).called = Some(url.to_owned());
+    }
+
+    /// Answers HEAD with 405.
+    pub fn refuse_head(&self) {
+        lock(&self.state).no_head = true;
+    }
+
+    /// Leads everybody to another registry, which wants its own token.
+    pub fn lead_to(&self, other: &Registry) {
+        lock(&self.state).behind = Some(other.address());
     }
 
     /// No token that was given out is good any more.
@@ -215,8 +247,18 @@ impl Inner {
         tags.sort();
     }
 
-    fn handle(&mut self, uri: &Uri, headers: &HeaderMap) -> Response {
+    fn handle(&mut self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
         self.requests.push(uri.to_string());
+        if let Some(behind) = &self.behind {
+            return with_header(
+                reply(307, "text/html", ""),
+                "location",
+                &format!("{behind}{uri}"),
+            );
+        }
+        if self.no_head && method == Method::HEAD {
+            return error(405, "UNSUPPORTED", "the operation is unsupported");
+        }
         if let Some((status, retry_after)) = self.faults.pop_front() {
             let refusal = error(status, "TOOMANYREQUESTS", "try again later");
             return match retry_after {
@@ -241,7 +283,12 @@ impl Inner {
         let Some(repository) = tags.as_ref().or(named) else {
             return error(404, "UNSUPPORTED", "the operation is unsupported");
         };
-        if !self.may_read(repository, headers) {
+        if let Some(login) = &self.basic {
+            if !is_basic(headers, login) {
+                let refusal = error(401, "UNAUTHORIZED", "authentication required");
+                return with_header(refusal, "www-authenticate", "Basic realm=\"stub\"");
+            }
+        } else if !self.may_read(repository, headers) {
             let challenge = format!(
                 "Bearer realm=\"{}/token\",service=\"stub\",scope=\"repository:{repository}:pull\"",
                 self.url
@@ -281,16 +328,10 @@ impl Inner {
     }
 
     fn token(&mut self, uri: &Uri, headers: &HeaderMap) -> Response {
-        use base64::Engine as _;
-        if let Some(login) = &self.login {
-            let basic = base64::engine::general_purpose::STANDARD.encode(login);
-            let given = headers.get(header::AUTHORIZATION);
-            let given = given
-                .and_then(|value| value.to_str().ok())
-                .unwrap_or_default();
-            if given != format!("Basic {basic}") {
-                return error(401, "UNAUTHORIZED", "incorrect username or password");
-            }
+        if let Some(login) = &self.login
+            && !is_basic(headers, login)
+        {
+            return error(401, "UNAUTHORIZED", "incorrect username or password");
         }
         let scope = query(uri, "scope").unwrap_or_default();
         let repository = scope
@@ -325,8 +366,10 @@ impl Inner {
         let answer = json_reply(200, &json!({"name": repository, "tags": tags}));
         match tags.last().filter(|_| rest.count() > size) {
             Some(last) => {
-                let next =
-                    format!("</v2/{repository}/tags/list?last={last}&n={size}>; rel=\"next\"");
+                let root = self.called.as_deref().unwrap_or_default();
+                let next = format!(
+                    "<{root}/v2/{repository}/tags/list?last={last}&n={size}>; rel=\"next\""
+                );
                 with_header(answer, "link", &next)
             }
             None => answer,
@@ -334,8 +377,21 @@ impl Inner {
     }
 }
 
-async fn front(State(state): State<Arc<Mutex<Inner>>>, uri: Uri, headers: HeaderMap) -> Response {
-    let answer = lock(&state).handle(&uri, &headers);
+/// Whether a request comes with this login.
+fn is_basic(headers: &HeaderMap, login: &str) -> bool {
+    use base64::Engine as _;
+    let expected = base64::engine::general_purpose::STANDARD.encode(login);
+    let given = headers.get(header::AUTHORIZATION);
+    given.is_some_and(|given| given.as_bytes() == format!("Basic {expected}").as_bytes())
+}
+
+async fn front(
+    State(state): State<Arc<Mutex<Inner>>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let answer = lock(&state).handle(&method, &uri, &headers);
     with_header(answer, "docker-distribution-api-version", "registry/2.0")
 }
 
