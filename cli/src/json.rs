@@ -407,6 +407,8 @@ pub(crate) struct Finding {
     pub(crate) word: String,
     /// The line it stands in.
     pub(crate) quote: String,
+    /// Where people can read it.
+    pub(crate) url: String,
 }
 
 /// The text, if there is one.
@@ -660,6 +662,7 @@ mod tests {
                         version: String::new(),
                         word: String::new(),
                         quote: String::new(),
+                        url: String::new(),
                     }],
                 },
                 steps: None,

@@ -248,6 +248,7 @@ impl Told {
             version: finding.version.clone(),
             word: finding.word.clone(),
             quote: finding.quote.clone(),
+            url: finding.url.clone(),
         };
         let announced = |line: &risk::Announced| json::Announced {
             version: line.version.clone(),

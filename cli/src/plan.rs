@@ -388,6 +388,7 @@ impl Judged {
             version: finding.version.clone(),
             word: finding.word.clone(),
             quote: finding.quote.clone(),
+            url: finding.url.clone(),
         };
         json::Plan {
             service: found.service.clone(),

@@ -162,6 +162,52 @@ async fn a_monorepo_is_read_for_the_part_that_the_image_is_named_after() {
 }
 
 #[tokio::test]
+async fn a_backport_that_comes_late_stands_where_its_version_belongs() {
+    let bench = bench();
+    let day = |text: &str| text.parse().ok();
+    for (tag, created_at) in [
+        ("v1.1.0", day("2026-01-01T00:00:00Z")),
+        ("v2.0.0", day("2026-02-01T00:00:00Z")),
+        ("v1.1.1", day("2026-03-01T00:00:00Z")),
+        ("v2.1.0", day("2026-04-01T00:00:00Z")),
+        ("v1.0.9", day("2026-05-01T00:00:00Z")),
+    ] {
+        let release = Release {
+            tag: tag.to_owned(),
+            body: Some(format!("What {tag} mends, in a sentence of some length.")),
+            created_at,
+            ..Release::default()
+        };
+        bench.github.publish(PROJECT, release);
+    }
+    let way = bench.way(IMAGE, "1.1.0", "2.1.0").await;
+    let versions: Vec<&str> = way.notes.iter().map(|note| note.version.as_str()).collect();
+    assert_eq!(versions, ["v1.1.1", "v2.0.0", "v2.1.0"]);
+    assert_eq!(way.tags, ["1.1.1", "2.0.0"]);
+}
+
+#[tokio::test]
+async fn tags_of_every_spelling_name_the_releases_of_the_image() {
+    for spell in [
+        |version: &str| format!("v{version}"),
+        |version: &str| format!("thing-{version}"),
+        |version: &str| format!("release/{version}"),
+        |version: &str| format!("thing@{version}"),
+        |version: &str| format!("release-{version}"),
+    ] {
+        let bench = bench();
+        for version in ["1.0.0", "1.1.0", "1.2.0"] {
+            let body = "A fix of the login, and nothing else of note.";
+            bench.github.add_release(PROJECT, &spell(version), body);
+        }
+        let way = bench.way(IMAGE, "1.0.0", "1.2.0").await;
+        let told: Vec<String> = way.notes.iter().map(|note| note.version.clone()).collect();
+        assert_eq!(told, [spell("1.1.0"), spell("1.2.0")]);
+        assert_eq!(way.tags, ["1.1.0"], "{}", spell("1.1.0"));
+    }
+}
+
+#[tokio::test]
 async fn a_release_that_points_at_its_candidate_brings_the_candidates_notes() {
     let bench = bench();
     let publish = |tag: &str, body: &str, prerelease| {

@@ -190,6 +190,36 @@ async fn what_an_owner_refuses_to_the_token_is_read_without_it() {
 }
 
 #[tokio::test]
+async fn github_is_told_who_asks_as_it_refuses_strangers() {
+    let (stub, client) = stub(1);
+    let url = format!("{}/repos/{REPOSITORY}/releases", stub.url());
+    let stranger = reqwest::Client::new().get(&url).send().await.unwrap();
+    assert_eq!(stranger.status(), 403);
+    assert_eq!(tags(&client, REPOSITORY).await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_gitlab_has_planned_is_not_released() {
+    let stub = GitLab::start().unwrap();
+    let (host, path) = ("gitlab.example.org", "group/app");
+    stub.add_release(path, "v1.0.0", "notes");
+    let planned = testkit::gitlab::Release {
+        tag: "v2.0.0".to_owned(),
+        upcoming: true,
+        ..testkit::gitlab::Release::default()
+    };
+    stub.publish(path, planned);
+    let forges = other(host, ForgeKind::GitLab, &stub.url(), None);
+    let home = Home {
+        host: host.to_owned(),
+        path: path.to_owned(),
+    };
+    let all = forges.all(&home).await.unwrap().unwrap();
+    let tags: Vec<&str> = all.iter().map(|release| release.tag.as_str()).collect();
+    assert_eq!(tags, ["v1.0.0"]);
+}
+
+#[tokio::test]
 async fn what_was_taken_down_is_not_there() {
     let (stub, client) = stub(1);
     stub.take_down(REPOSITORY);
