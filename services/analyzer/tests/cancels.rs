@@ -1,34 +1,17 @@
 //! A person's cancel is answered before anything is planned.
 #![expect(clippy::unwrap_used, reason = "a test may end like this")]
 
+mod common;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use analyzer::{Analyzer, Home, PortError, Release, Releases, Repository};
 use async_trait::async_trait;
 use bus::{History, Log, Memory, Outcome, Work as _};
-use job::{Body, Claim, Command, Phase, Request, Source};
+use job::{Body, Claim, Command, Phase};
 use runtime::settings::Mode;
-use terraform::{MemTree, Options, Tree};
-
-const STACK: &str = r#"
-resource "kubernetes_deployment" "app" {
-  metadata {
-    name      = "app"
-    namespace = "app"
-  }
-  spec {
-    template {
-      spec {
-        container {
-          name  = "app"
-          image = "acme/app:1.2.0"
-        }
-      }
-    }
-  }
-}
-"#;
+use terraform::{Options, Tree};
 
 /// A repository with one service and releases without notes; counts who asks.
 #[derive(Clone, Default)]
@@ -44,8 +27,7 @@ impl Outside {
 impl Repository for Outside {
     async fn newest(&self) -> Result<(String, Box<dyn Tree + Send + Sync>), PortError> {
         self.0.fetch_add(1, Ordering::SeqCst);
-        let file = ("stacks/app/main.tf".to_owned(), STACK.as_bytes().to_vec());
-        Ok(("c0ffee".to_owned(), Box::new(MemTree([file].into()))))
+        Ok(common::newest())
     }
 }
 
@@ -71,23 +53,8 @@ fn analyzer(log: &Arc<dyn Log>, outside: &Outside, mode: Mode) -> Analyzer {
     )
 }
 
-fn request() -> Request {
-    Request {
-        repository: "acme/infra".to_owned(),
-        image: "docker.io/acme/app".to_owned(),
-        tag: "1.3.0".to_owned(),
-        chart: false,
-        digest: None,
-        status: "new".to_owned(),
-        source: Source::Diun,
-        hub_link: String::new(),
-        attempt: 1,
-        retry_of: None,
-        lift_fence: false,
-        parent: None,
-        service: None,
-        by: String::new(),
-    }
+fn request() -> job::Request {
+    common::request("1.3.0", "new")
 }
 
 async fn append(log: &Arc<dyn Log>, history: &History, body: Body) -> History {

@@ -1,6 +1,8 @@
 //! What a plan makes of what a registry says, and how registries differ.
 #![expect(clippy::unwrap_used, reason = "a test may end like this")]
 
+mod common;
+
 use std::sync::Arc;
 
 use analyzer::{
@@ -9,29 +11,10 @@ use analyzer::{
 };
 use async_trait::async_trait;
 use bus::{History, Log, Memory, Outcome, VirtualClock, Work as _};
-use job::{Body, Command, Request, SkipReason, Source, Transience};
+use job::{Body, Command, SkipReason, Transience};
 use runtime::settings::{Registry as Access, Settings};
-use terraform::{MemTree, Options, Tree};
+use terraform::{Options, Tree};
 use testkit::registry::Registry;
-
-const STACK: &str = r#"
-resource "kubernetes_deployment" "app" {
-  metadata {
-    name      = "app"
-    namespace = "app"
-  }
-  spec {
-    template {
-      spec {
-        container {
-          name  = "app"
-          image = "acme/app:1.2.0"
-        }
-      }
-    }
-  }
-}
-"#;
 
 /// One service, and a project with a release that breaks nothing.
 struct Outside;
@@ -39,8 +22,7 @@ struct Outside;
 #[async_trait]
 impl Repository for Outside {
     async fn newest(&self) -> Result<(String, Box<dyn Tree + Send + Sync>), PortError> {
-        let file = ("stacks/app/main.tf".to_owned(), STACK.as_bytes().to_vec());
-        Ok(("c0ffee".to_owned(), Box::new(MemTree([file].into()))))
+        Ok(common::newest())
     }
 }
 
@@ -96,22 +78,7 @@ async fn planned(tag: &str, status: &str, answers: Answers, minutes: u64) -> Str
         Arc::new(Outside),
     );
     let analyzer = analyzer.with_images(Arc::new(answers));
-    let request = Request {
-        repository: "acme/infra".to_owned(),
-        image: "docker.io/acme/app".to_owned(),
-        tag: tag.to_owned(),
-        chart: false,
-        digest: None,
-        status: status.to_owned(),
-        source: Source::Diun,
-        hub_link: String::new(),
-        attempt: 1,
-        retry_of: None,
-        lift_fence: false,
-        parent: None,
-        service: None,
-        by: String::new(),
-    };
+    let request = common::request(tag, status);
     let id = request.id("test");
     let opened = log.append(&id, None, Body::Requested(request)).await;
     let opened = opened.unwrap();
