@@ -68,7 +68,8 @@ fn notes(path: &Path, case: &Case) -> Vec<Note> {
                 body: body.to_owned(),
                 url: String::new(),
             };
-            all.push((ReleaseName::parse(&tag).unwrap(), note));
+            // As the analyzer does, which sees other tags of a repository as well.
+            all.extend(ReleaseName::parse(&tag).map(|name| (name, note)));
         }
     } else {
         let text = fs::read_to_string(path.join(&case.source)).unwrap();
