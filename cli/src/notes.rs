@@ -8,7 +8,7 @@ use analyzer::notes::{self, Way};
 use analyzer::steps::{self, Target};
 use analyzer::{Rules, ServicePolicy, planning};
 use anyhow::Context as _;
-use risk::{Assessment, Level};
+use risk::Assessment;
 use runtime::Settings;
 use runtime::config::Sources;
 
@@ -84,6 +84,7 @@ fn from_file(file: &PathBuf, wanted: &Wanted<'_>) -> Result<Way, Failure> {
     });
     Ok(Way {
         tags: notes::tags_of(&notes, wanted),
+        headless: notes::is_headless(&notes, wanted.to),
         tried: vec![match notes.len() {
             1 => format!("{shown}: 1 section"),
             count => format!("{shown}: {count} sections"),
@@ -173,12 +174,19 @@ impl Told {
         text.push_str("\nnotes:\n");
         for note in &self.way.notes {
             let title = note.title.as_deref().unwrap_or_default();
+            let title = if version::same_version(title, &note.version) {
+                ""
+            } else {
+                title
+            };
             let title: String = title
                 .chars()
                 .filter(|c| !c.is_control())
                 .take(MAX_TITLE)
                 .collect();
-            text.push_str(&format!("  {}  {title}  {}\n", note.version, note.url));
+            let parts = [note.version.as_str(), title.trim(), note.url.as_str()];
+            let parts = parts.into_iter().filter(|part| !part.is_empty());
+            text.push_str(&format!("  {}\n", parts.collect::<Vec<_>>().join("  ")));
         }
         if self.way.notes.is_empty() {
             text.push_str("  none\n");
@@ -194,7 +202,7 @@ impl Told {
         self.lines(&mut text);
         if !self.assessment.security.is_empty() {
             text.push_str(&paragraph(
-                "security: ",
+                "\nsecurity: ",
                 &self.assessment.security.join(", "),
             ));
         }
@@ -231,10 +239,6 @@ impl Told {
             let line = format!("{} ({why}): {}", line.version, line.quote);
             text.push_str(&paragraph("  ", &line));
         }
-        if self.assessment.plain == Level::Unknown {
-            return;
-        }
-        text.push('\n');
     }
 
     fn json(&self) -> json::Notes {

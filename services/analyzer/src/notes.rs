@@ -215,7 +215,7 @@ async fn along(
         release.is_some_and(|release| version::respelled(&release.version, from) == to)
     };
     let released = names.iter().any(is_target);
-    let headless = !notes.is_empty() && !notes.iter().any(|note| is_of(note, to));
+    let headless = is_headless(&notes, to);
     let without = notes
         .is_empty()
         .then(|| format!("{home} says nothing about the way from {from} to {to}"));
@@ -229,6 +229,12 @@ async fn along(
         tried,
         ..Way::default()
     })
+}
+
+/// Whether there are notes, and none of the target.
+#[must_use]
+pub fn is_headless(notes: &[Note], to: &str) -> bool {
+    !notes.is_empty() && !notes.iter().any(|note| is_of(note, to))
 }
 
 /// Whether a note is a version's own; a tag of a line, such as `1.2`, has those of its members.
