@@ -9,6 +9,7 @@
 
 mod assess;
 mod defuse;
+mod lines;
 mod scan;
 mod sections;
 mod settings;

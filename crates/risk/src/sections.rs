@@ -4,12 +4,12 @@
 //! a line of its own, and ends where the next version's begins. Versions are told apart exactly:
 //! the part of `1.2.10` is never taken for that of `1.2.1`.
 
+mod choice;
 mod heading;
-mod lines;
+mod words;
 
-use version::ReleaseName;
-
-use self::lines::{Line, headings};
+use self::choice::{Class, Heading, are_bare, chosen};
+use crate::lines::{Kind, lines};
 
 /// One version's part of a changelog.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,84 +26,84 @@ pub struct Section<'a> {
     pub line: usize,
 }
 
-/// Where a section stands while the file is walked.
-struct Open {
-    level: u8,
-    named: ReleaseName,
-    heading: String,
-    line: usize,
-    begins: usize,
-}
-
 /// Every section that names a version, in the order of the file.
 #[must_use]
 pub fn sections(text: &str) -> Vec<Section<'_>> {
     let marked = headings(text, false);
-    let found = cut(text, &marked);
-    if found.len() > 1 {
+    let found = cut(text, &chosen(&marked));
+    // Releases have a version each; what is called the same each time is inside of them.
+    let one = found
+        .windows(2)
+        .all(|pair| pair.first().map(name) == pair.last().map(name));
+    let bare = are_bare(&marked);
+    if !one && bare {
         return found;
     }
     // Old projects mark nothing: a line that holds nothing but a version is their heading.
-    let plain = cut(text, &headings(text, true));
-    if plain.len() > found.len() {
+    let all = headings(text, true);
+    let plain = cut(text, &chosen(&all));
+    let inside = !bare && are_bare(&all) && plain.len() > 1;
+    if inside || (one && plain.len() > found.len().min(1)) {
         plain
     } else {
         found
     }
 }
 
-fn cut<'a>(text: &'a str, headings: &[Line<'_>]) -> Vec<Section<'a>> {
+fn name<'a>(section: &'a Section<'_>) -> (&'a str, Option<&'a str>) {
+    (&section.version, section.package.as_deref())
+}
+
+/// The headings that name a version or what is not released; `plain` also takes lines that nothing
+/// marks.
+fn headings(text: &str, plain: bool) -> Vec<Heading<'_>> {
     let mut found = Vec::new();
-    let mut open: Option<Open> = None;
-    for heading in headings {
-        let named = if heading.plain {
-            heading::alone(heading.text)
+    for line in lines(text) {
+        let (text, class, level) = match line.kind {
+            Kind::Heading { text, level } => (text, Class::Marked, level),
+            Kind::Bold(text) => (text, Class::Bold, 1),
+            Kind::Text if plain && !line.text.starts_with([' ', '\t']) => {
+                (line.text, Class::Plain, 1)
+            }
+            _ => continue,
+        };
+        let named = if class == Class::Plain {
+            heading::alone(text)
         } else {
-            heading::named(heading.text)
+            heading::named(text)
         };
-        let ends = match (&open, &named) {
-            (None, _) => named.is_some(),
-            (Some(open), Some(named)) => {
-                heading.level <= open.level
-                    || heading::contains(&open.named, named)
-                    // Some give patches a smaller heading than what they mend.
-                    || heading::alone(heading.text).is_some()
-            }
-            (Some(open), None) => {
-                heading.level < open.level
-                    || (heading.level == open.level && heading::is_unreleased(heading.text))
-            }
-        };
-        if !ends {
-            continue;
+        if named.is_some() || heading::is_unreleased(text) {
+            found.push(Heading {
+                text,
+                class,
+                level,
+                number: line.number,
+                begins: line.begins,
+                ends: line.ends,
+                named,
+            });
         }
-        if let Some(open) = open.take() {
-            found.extend(open.close(text, heading.begins));
-        }
-        open = named.map(|named| Open {
-            level: heading.level,
-            named,
-            heading: heading.text.trim().to_owned(),
-            line: heading.line,
-            begins: heading.ends,
-        });
-    }
-    if let Some(open) = open {
-        found.extend(open.close(text, text.len()));
     }
     found
 }
 
-impl Open {
-    fn close(self, text: &str, ends: usize) -> Option<Section<'_>> {
+fn cut<'a>(text: &'a str, headings: &[&Heading<'_>]) -> Vec<Section<'a>> {
+    let ends = headings
+        .iter()
+        .skip(1)
+        .map(|next| next.begins)
+        .chain([text.len()]);
+    let section = |(heading, ends): (&&Heading<'_>, usize)| {
+        let release = heading.named.as_ref().map(|named| named.release.clone())?;
         Some(Section {
-            version: self.named.version,
-            package: self.named.package,
-            heading: self.heading,
-            body: text.get(self.begins..ends.max(self.begins))?,
-            line: self.line,
+            version: release.version,
+            package: release.package,
+            heading: heading.text.trim().to_owned(),
+            body: text.get(heading.ends..ends.max(heading.ends))?,
+            line: heading.number,
         })
-    }
+    };
+    headings.iter().zip(ends).filter_map(section).collect()
 }
 
 #[cfg(test)]

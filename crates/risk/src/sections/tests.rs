@@ -118,7 +118,162 @@ fn what_is_not_released_belongs_to_no_version() {
         "## 1.2.3\na\n## Unreleased\n- breaking\n## 1.2.2\nb\n",
         &[("1.2.3", "a"), ("1.2.2", "b")],
     );
-    check("## 1.2.3\na\n# Older\nb\n", &[("1.2.3", "a")]);
+    check("## 1.2.3\na\n# Next\nb\n", &[("1.2.3", "a")]);
+    check(
+        "# 1.3.0\n# Next steps\na\n# Deprecations in upcoming releases\nb\n# 1.2.0\nc\n",
+        &[
+            (
+                "1.3.0",
+                "# Next steps\na\n# Deprecations in upcoming releases\nb",
+            ),
+            ("1.2.0", "c"),
+        ],
+    );
+}
+
+#[test]
+fn a_heading_without_a_version_ends_no_release() {
+    for inner in [
+        "# Breaking changes",
+        "**Breaking changes**",
+        "### Breaking",
+        "Text before\n----\ncode\n----",
+    ] {
+        for [new, old] in [
+            ["## 1.3.0", "## 1.2.0"],
+            ["1.3.0 (2026-01-02)", "1.2.0 (2026-01-01)"],
+            ["Version 1.3.0", "Version 1.2.0"],
+            ["**v1.3.0**", "**v1.2.0**"],
+            ["= 1.3.0 =", "= 1.2.0 ="],
+            ["== 1.3.0", "== 1.2.0"],
+            ["1.3.0\n=====", "1.2.0\n====="],
+        ] {
+            let text = format!("{new}\n\n{inner}\n\n- gone\n\n{old}\n\n{inner}\n- old\n");
+            let bodies: Vec<String> = found(&text).into_iter().map(|(_, body)| body).collect();
+            let expected = [format!("{inner}\n\n- gone"), format!("{inner}\n- old")];
+            assert_eq!(bodies, expected, "{text}");
+        }
+    }
+}
+
+/// Headings of other things, some with a version that a release of the file could have.
+const OTHER_THINGS: [&str; 34] = [
+    "### Electron 28.1.0",
+    "### OAuth 2.0",
+    "### Go 1.22",
+    "### Alpine 3.20",
+    "### .NET 8.0",
+    "### TLS 1.3",
+    "### Auth v2",
+    "### Compose v2",
+    "**Vue 3.4**",
+    "**Caddy v2.8.4**",
+    "#### Chart: 5.2.0",
+    "### App Version: 5.2.0",
+    "### HTTP/1.1",
+    "### `/api/v1`",
+    "### docker-compose.v2.yml",
+    "### Performance (1.5x)",
+    "#### 127.0.0.1",
+    "### Security release: CVE-2024-12345",
+    "### Removal in 2.0",
+    "### Coming in 2.0",
+    "### Roadmap v2.0",
+    "### Deprecation (2.0)",
+    "### Known issue in 1.3.5",
+    "### Planned for 1.3.1",
+    "### 1.4.0 preview",
+    "### v2",
+    "### 2.0",
+    "### Fixed in 1.0.9",
+    "### Log4j-2.17.1",
+    "### Frontend v2.1.0",
+    "# OAuth 2.0",
+    "# Electron 1.2.5",
+    "Electron 28.1.0\n~~~~~~~~~~~~~~~",
+    "Roadmap for 2.0\n===============",
+];
+
+#[test]
+fn other_things_with_a_version_end_no_release() {
+    let manners: [fn(&str) -> String; 7] = [
+        |name| format!("## {name}"),
+        |name| format!("# {name}"),
+        |name| format!("# Acme {name}"),
+        |name| format!("## app@{name}"),
+        |name| format!("**{name}**"),
+        |name| format!("Version {name}"),
+        |name| format!("{name}\n=========="),
+    ];
+    for inner in OTHER_THINGS {
+        for manner in manners {
+            let body = format!("{inner}\n- x\n\n### Breaking\n- the flag was removed");
+            let unreleased = manner("Unreleased")
+                .replace("app@", "")
+                .replace("Version ", "");
+            let soon = if inner.starts_with("# ") { "" } else { inner };
+            let [new, middle, old] = ["1.3.0", "1.2.0", "1.1.0"].map(manner);
+            let text = format!(
+                "# Changelog\n\n{unreleased}\n\n{soon}\n- soon\n\n\
+                 {new}\n\n{body}\n\n{middle}\n\n{body}\n\n{old}\n- old\n"
+            );
+            let bodies: Vec<String> = sections(&text)
+                .into_iter()
+                .filter(|section| section.line > 6)
+                .map(|section| section.body.trim().to_owned())
+                .collect();
+            let expected = [body.clone(), body, "- old".to_owned()];
+            assert_eq!(bodies, expected, "{text}");
+        }
+        // Where nothing follows, this may be the project's former name.
+        if inner == "# Electron 1.2.5" {
+            continue;
+        }
+        let text = format!("# Changelog\n\n## 1.3.0\n{inner}\n- x\n# Breaking\n- removed\n");
+        let found = sections(&text);
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+    }
+}
+
+#[test]
+fn a_project_with_a_new_name_goes_on() {
+    check(
+        "# Newname 1.3.0\nc\n# Newname 1.2.0\nb\n# Oldname 1.1.0\na\n# 1.0.0\nfirst\n",
+        &[
+            ("1.3.0", "c"),
+            ("1.2.0", "b"),
+            ("1.1.0", "a"),
+            ("1.0.0", "first"),
+        ],
+    );
+    check(
+        "# 1.2.0\nc\n## 1.1.1\nb\n# 1.1.0\na\n## Fixed in 1.1.1\nx\n",
+        &[
+            ("1.2.0", "c"),
+            ("1.1.1", "b"),
+            ("1.1.0", "a"),
+            ("1.1.1", "x"),
+        ],
+    );
+}
+
+#[test]
+fn code_and_comments_hide_headings_only_where_they_end() {
+    for inner in [
+        "```docker pull x:1```",
+        "````\n## 9.9.9\n````",
+        "- ```yaml\n  a: b\n  ```",
+        "1. ```bash\n   ## 9.9.9\n   ```",
+        "API\n~~~\n\ntext",
+        "```",
+        "````\n```",
+        "<!-- oops",
+    ] {
+        check(
+            &format!("## 1.3.0\n{inner}\n\n## 1.2.0\nb\n\n## 1.1.0\na\n"),
+            &[("1.3.0", inner), ("1.2.0", "b"), ("1.1.0", "a")],
+        );
+    }
 }
 
 #[test]
