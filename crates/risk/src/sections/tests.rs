@@ -344,3 +344,99 @@ proptest! {
         }
     }
 }
+
+/// Three releases, their headings written by `heading` for a version.
+fn in_style(name: &str, before: &str, heading: impl Fn(&str) -> String) {
+    let text = ["1.3.0", "1.2.0", "1.1.0"]
+        .map(|version| format!("{}\n\n- text of {version}\n\n", heading(version)))
+        .concat();
+    let text = format!("{before}{text}");
+    let told: Vec<(String, bool)> = found(&text)
+        .into_iter()
+        .map(|(version, body)| {
+            let number = version.trim_start_matches('v').trim_end_matches("-1");
+            let own = body.contains(&format!("text of {number}")) && body.len() < 110;
+            (number.to_owned(), own)
+        })
+        .collect();
+    let expected = ["1.3.0", "1.2.0", "1.1.0"].map(|version| (version.to_owned(), true));
+    assert_eq!(told, expected, "{name}:\n{text}");
+}
+
+#[test]
+fn headings_that_nothing_but_their_words_mark_are_read() {
+    for style in [
+        "Changes with nginx V                    26 Nov 2024",
+        "vV - Big Release",
+        "V: ",
+        "--- V ---",
+        "*** V ***",
+        "*V*",
+        "V (26 Nov 2024).",
+        "V 2024-11-26 10:00:00 Europe/London",
+        "V   2024-11-26T10:00:00Z",
+        "* V",
+        "** Release V",
+        "* **V** (2024-01-02)",
+        "* Noteworthy changes in release V (2024-03-28) [stable]",
+        "* Tue Nov 26 2024 Ann Other <a@b.example> - V-1",
+        "app (V-1) unstable; urgency=medium",
+        "app (1:V-1) unstable; urgency=medium",
+        "##V",
+        "#vV",
+        "2024/05/29 : V",
+        "Release: V",
+    ] {
+        in_style(style, "", |version| style.replace('V', version));
+    }
+}
+
+#[test]
+fn headings_of_more_projects_are_read() {
+    let frame = "=".repeat(80);
+    for style in [
+        "FRAME\nRedis V     Released Tue 09 Jan 2024 10:45:52 IST\nFRAME",
+        "## MariaDB V Release Notes",
+        "## What's New In Python V",
+        "## Acme for Kubernetes V",
+        "## Acme Super Mega App V",
+        "## Release Notes for Acme Super Mega App V",
+        "## January 2, 2024 - vV",
+        "## 2 January 2024 (V)",
+        "## Changes from 1.0.0 to V",
+        "### Changes between 1.0.0 and V [26 Nov 2024]",
+        "## 1.0.0 → V",
+        "## 1.0.0 -> V",
+        "## 1.0.0 to V",
+        "## V and 0.2.9",
+        "What's new in V?\n--------------------",
+        "FRAME\nDjango V release notes\nFRAME\n",
+        "[[release-notes-V]]\n== {es} version V",
+        "= V - 2024-01-02 =",
+    ] {
+        let style = style.replace("FRAME", &frame);
+        in_style(&style, "", |version| style.replace('V', version));
+    }
+    in_style("marked after a byte order mark", "\u{feff}", |version| {
+        format!("## {version}")
+    });
+}
+
+#[test]
+fn lines_may_end_in_any_way() {
+    for end in ["\n", "\r\n", "\r"] {
+        let text = "## 1.3.0\n- a\n\n## 1.2.0\n- b\n".replace('\n', end);
+        check(&text, &[("1.3.0", "- a"), ("1.2.0", "- b")]);
+    }
+}
+
+#[test]
+fn where_links_lead_is_no_heading() {
+    check(
+        "## [1.3.0] - 2024-01-01\n- a\n\n[1.3.0]: https://x.example/1.3.0\n[1.2.0]: https://x.example/1.2.0\n",
+        &[(
+            "1.3.0",
+            "- a\n\n[1.3.0]: https://x.example/1.3.0\n[1.2.0]: https://x.example/1.2.0",
+        )],
+    );
+}
