@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::lines::{self as markup, Kind, LOWEST};
+
 /// What the heading above a line says that its part is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
@@ -53,114 +55,96 @@ impl<'a> Context<'a> {
 
 /// Every line of a text that is not empty.
 pub(super) fn lines(text: &str) -> Vec<Context<'_>> {
-    let mut found: Vec<Context<'_>> = Vec::new();
-    let mut parts: Vec<(usize, Part)> = Vec::new();
-    let mut fence: Option<&str> = None;
-    let mut comment = false;
-    let mut dependency = false;
-    // The line before goes on in this one, unless this one begins something.
-    let mut joins = false;
-    let mut underlining = false;
-    let mut alert = false;
-    let mut all = text.lines().peekable();
-    while let Some(line) = all.next() {
-        let bare = line.trim();
-        if comment {
-            comment = !bare.contains("-->");
-            continue;
+    let mut reader = Reader::default();
+    for line in markup::lines(text) {
+        match line.kind {
+            Kind::Comment => {}
+            Kind::Blank | Kind::Fence | Kind::Rule => reader.joins = false,
+            Kind::Code | Kind::Heading { .. } | Kind::Bold(_) | Kind::Text => reader.line(&line),
         }
-        if let Some(rest) = bare.strip_prefix("<!--") {
-            comment = !rest.contains("-->");
-            continue;
-        }
-        if let Some(mark) = fence {
-            if bare.starts_with(mark) {
-                fence = None;
-                continue;
-            }
-        } else if underlining {
-            // The line under a heading.
-            underlining = false;
-            joins = false;
-            continue;
-        } else if let Some(mark) = ["```", "~~~"]
-            .into_iter()
-            .find(|mark| bare.starts_with(mark))
-        {
-            fence = Some(mark);
-            joins = false;
-            continue;
-        }
-        if bare.is_empty() {
-            joins = false;
-            continue;
-        }
+    }
+    reader.found
+}
+
+#[derive(Default)]
+struct Reader<'a> {
+    found: Vec<Context<'a>>,
+    /// The headings above, each with its level.
+    parts: Vec<(u8, Part)>,
+    /// In the notes of a dependency.
+    dependency: bool,
+    /// The line before goes on in this one, unless this one begins something.
+    joins: bool,
+    alert: bool,
+}
+
+impl<'a> Reader<'a> {
+    fn line(&mut self, line: &markup::Line<'a>) {
+        let bare = line.text.trim();
+        let code = line.kind == Kind::Code;
         let lower = bare.to_lowercase();
-        if lower.contains("<summary>") {
+        if !code && lower.contains("<summary>") {
             // Bots put the notes of what they bump into such blocks.
-            dependency = is_of_dependency(&lower);
+            self.dependency = is_of_dependency(&lower);
         }
-        if lower.contains("</details>") {
-            dependency = false;
-            continue;
+        if !code && lower.contains("</details>") {
+            self.dependency = false;
+            return;
         }
-        let underlined = fence.is_none()
-            && all.peek().is_some_and(|next| is_underline(next.trim()))
-            && !bare.starts_with(['-', '*', '>', '#']);
-        underlining = underlined;
-        let level = match heading_level(bare) {
-            Some(level) if fence.is_none() => Some(level),
-            _ if underlined => Some(2),
-            _ if fence.is_none() && is_title_like(bare) => Some(6),
-            _ => None,
-        };
+        let level = level(line);
         if let Some(level) = level {
-            parts.retain(|(above, _)| *above < level);
-            let own = part_of(&lower);
-            let above = parts.last().map_or(Part::Other, |(_, part)| *part);
-            // Within the notes of developers nothing is for others.
-            let part = if own == Part::Other { above } else { own };
-            parts.push((
-                level,
-                if level == 1 && own == Part::Other {
-                    Part::Other
-                } else {
-                    part
-                },
-            ));
+            self.enter(level, &lower);
         }
-        if is_underline(bare) {
-            joins = false;
-            continue;
-        }
-        let (heading, code) = (level.is_some(), fence.is_some());
+        let heading = level.is_some();
         let marked = bare.starts_with('>');
         // `> [!IMPORTANT]` is how a project raises its own voice.
-        alert = marked && (alert || bare.contains("[!"));
-        let quoted = (marked && !alert) || dependency;
-        if joins
+        self.alert = marked && (self.alert || bare.contains("[!"));
+        let quoted = (marked && !self.alert) || self.dependency;
+        if self.joins
             && !heading
             && !code
             && !begins(bare)
-            && let Some(last) = found.last_mut()
+            && let Some(last) = self.found.last_mut()
             && last.quoted == quoted
             && last.text.len() < LONGEST
         {
             let text = last.text.to_mut();
             text.push(' ');
             text.push_str(bare.trim_start_matches(['>', ' ']));
-            continue;
+            return;
         }
-        found.push(Context {
+        self.found.push(Context {
             text: Cow::Borrowed(bare),
-            part: parts.last().map_or(Part::Other, |(_, part)| *part),
+            part: self.part(),
             heading,
             quoted,
             code,
         });
-        joins = !heading && !code && !bare.starts_with('|');
+        self.joins = !heading && !code && !bare.starts_with('|');
     }
-    found
+
+    fn part(&self) -> Part {
+        self.parts.last().map_or(Part::Other, |(_, part)| *part)
+    }
+
+    fn enter(&mut self, level: u8, lower: &str) {
+        self.parts.retain(|(above, _)| *above < level);
+        let own = part_of(lower);
+        // Within the notes of developers nothing is for others.
+        let inherits = own == Part::Other && level > 1;
+        let part = if inherits { self.part() } else { own };
+        self.parts.push((level, part));
+    }
+}
+
+/// How high a line stands as a heading, if it is one.
+fn level(line: &markup::Line<'_>) -> Option<u8> {
+    match line.kind {
+        Kind::Heading { level, .. } => Some(level),
+        Kind::Bold(_) => Some(LOWEST),
+        Kind::Text if is_title_like(line.text.trim()) => Some(LOWEST),
+        _ => None,
+    }
 }
 
 /// Paragraphs are put together up to so many bytes.
@@ -178,38 +162,10 @@ fn begins(bare: &str) -> bool {
             && numbered.get(1..).is_some_and(|rest| rest.starts_with(' ')))
 }
 
-fn heading_level(bare: &str) -> Option<usize> {
-    let text = bare.trim_start_matches('#');
-    let level = bare.len() - text.len();
-    let marked = (1..=6).contains(&level) && text.starts_with(' ');
-    if marked {
-        return Some(level);
-    }
-    let rest = bare.strip_prefix("<h")?;
-    rest.chars()
-        .next()?
-        .to_digit(10)
-        .map(|level| level as usize)
-}
-
-/// `**Breaking changes**`, `Breaking changes:` alone on a line.
+/// `Breaking changes:` alone on a line.
 fn is_title_like(bare: &str) -> bool {
-    let bold = ["**", "__"].iter().any(|mark| {
-        let inner = bare.strip_prefix(mark);
-        inner.is_some_and(|inner| {
-            inner.trim_end_matches(':').ends_with(mark)
-                && !inner.trim_end_matches([':', '*', '_']).contains(mark)
-        })
-    });
     let words = bare.split_whitespace().count();
-    bold || (bare.ends_with(':') && words <= 4 && !bare.starts_with(['-', '*', '>', '|', '`']))
-}
-
-fn is_underline(bare: &str) -> bool {
-    let mut marks = bare.chars();
-    let first = marks.next();
-    first
-        .is_some_and(|mark| "=-~^\"'".contains(mark) && bare.len() >= 3 && marks.all(|c| c == mark))
+    bare.ends_with(':') && words <= 4 && !bare.starts_with(['-', '*', '>', '|', '`'])
 }
 
 fn is_of_dependency(lower: &str) -> bool {

@@ -107,3 +107,27 @@ fn the_heading_above_weighs_with_a_line() {
         [(Kind::Removed, None)]
     );
 }
+
+#[test]
+fn code_hides_what_it_holds_and_nothing_else() {
+    let gone = "- The option `a` was removed.\n";
+    for before in [
+        "```docker pull x:1```",
+        "````\nx\n````",
+        "- ```yaml\n  a: b\n  ```",
+        "1. ```bash\n   x\n   ```",
+        "API\n~~~\n",
+        "```",
+        "<!-- oops",
+        "<!-- a -->",
+        "<!-- a\n-->",
+    ] {
+        let found = told(&format!("{before}\n{gone}"));
+        assert_eq!(found, [(Kind::Removed, None)], "{before}");
+        let hidden = told(&format!("{before}\n```\n{gone}```\n"));
+        let reason = Some("it stands in code");
+        let expected = if before == "```" { None } else { reason };
+        assert_eq!(hidden, [(Kind::Removed, expected)], "{before}");
+    }
+    assert_eq!(told(&format!("<!-- x -->{gone}")), [(Kind::Removed, None)]);
+}
