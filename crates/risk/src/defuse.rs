@@ -49,7 +49,7 @@ pub(crate) fn defuse_url(url: &str) -> String {
         LazyLock::new(|| Regex::new(r#"[@\[\]<>"`\\^{|}]"#).expect("the pattern is a literal"));
     let visible: String = url
         .chars()
-        .filter(|c| !c.is_whitespace() && !c.is_control() && !redirects(*c))
+        .filter(|c| !c.is_whitespace() && !c.is_control() && !is_invisible(*c))
         .collect();
     let escape = |found: &Captures<'_>| match found.get(0).and_then(|m| m.as_str().bytes().next()) {
         Some(byte) => format!("%{byte:02X}"),
@@ -67,13 +67,22 @@ fn printable(text: &str) -> String {
         .replace("\r\n", "\n")
         .replace(['\r', '\u{2028}', '\u{2029}', '\u{85}'], "\n");
     text.chars()
-        .filter(|c| matches!(c, '\n' | '\t') || !(c.is_control() || redirects(*c)))
+        .filter(|c| matches!(c, '\n' | '\t') || !(c.is_control() || is_invisible(*c)))
         .collect()
 }
 
 /// Characters that change the direction of writing or cannot be seen.
-fn redirects(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+pub(crate) fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 #[cfg(test)]
@@ -120,6 +129,7 @@ mod tests {
             ("skip-checks: true", "> skip-checks: true"),
             ("a\r\nb\rc\td\u{1b}[31m", "a\nb\nc\td[31m"),
             ("abc\u{202e}def", "abcdef"),
+            ("[ci\u{ad} \u{61c}sk\u{e0061}ip]", "(ci skip)"),
             (
                 "[link](https://x.example) ümlaut 🎉",
                 "[link](https://x.example) ümlaut 🎉",

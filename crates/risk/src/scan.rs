@@ -1,10 +1,12 @@
 //! Finding words and advisories in release notes.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::{Regex, RegexBuilder};
 
 use crate::assess::Note;
+use crate::defuse::is_invisible;
 
 /// How much of a line is quoted, in characters.
 pub(crate) const MAX_QUOTE: usize = 200;
@@ -12,6 +14,9 @@ pub(crate) const MAX_QUOTE: usize = 200;
 const LEAD: usize = 80;
 /// How often one word is quoted from one release.
 const MAX_PER_RELEASE: usize = 5;
+
+/// What ends a line.
+const ENDS: [char; 2] = ['\n', '\r'];
 
 /// A place where the notes announce breakage.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,10 +44,15 @@ pub(crate) fn findings(notes: &[Note], words: &[String]) -> Vec<Finding> {
     }
     let mut found = Vec::new();
     for note in notes {
+        let texts: Vec<Cow<'_, str>> = note
+            .title
+            .iter()
+            .chain([&note.body])
+            .map(|text| visible(text))
+            .collect();
         for (word, pattern) in &patterns {
-            let texts = note.title.iter().chain([&note.body]);
             let mut quotes: Vec<String> = Vec::new();
-            for quote in texts.flat_map(|text| matches(pattern, text)) {
+            for quote in texts.iter().flat_map(|text| matches(pattern, text)) {
                 if !quotes.contains(&quote) {
                     quotes.push(quote);
                 }
@@ -86,10 +96,24 @@ pub(crate) fn advisories(notes: &[Note]) -> Vec<String> {
     found
 }
 
-/// Matches a phrase in any case, with any white space inside it; a blank one has no pattern.
+/// The text without what cannot be seen, which may stand within a word.
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+    if text.contains(is_invisible) {
+        Cow::Owned(text.chars().filter(|c| !is_invisible(*c)).collect())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// What may stand between the words of a phrase: white space, also across the lines of a quotation,
+/// hyphens, and the marks of emphasis and code around them.
+const BETWEEN: &str =
+    r"(?:[*_`~]*(?:[-\u{2010}\u{2011}]|(?:\s|&nbsp;|&#160;|[\r\n][ \t>]*)+)[*_`~]*|[*_`~]+)";
+
+/// Matches a phrase in any case, whatever sets its words apart; a blank one has no pattern.
 fn phrase_pattern(phrase: &str) -> Option<Regex> {
     let words: Vec<String> = phrase.split_whitespace().map(regex::escape).collect();
-    let pattern = RegexBuilder::new(&words.join(r"\s+"))
+    let pattern = RegexBuilder::new(&words.join(BETWEEN))
         .case_insensitive(true)
         .build();
     pattern.ok().filter(|_| !words.is_empty())
@@ -105,7 +129,7 @@ fn matches<'a>(pattern: &'a Regex, text: &'a str) -> impl Iterator<Item = String
             let (before, rest) = text.split_at_checked(found.start())?;
             let after = rest.strip_prefix(found.as_str())?;
             if is_whole(before, found.as_str(), after) {
-                at += after.find('\n').unwrap_or(after.len());
+                at += after.find(ENDS).unwrap_or(after.len());
                 return Some(quote(before, found.as_str(), after));
             }
         }
@@ -125,10 +149,10 @@ fn is_whole(before: &str, matched: &str, after: &str) -> bool {
 
 /// The line or lines of a match, on one line, cut around the match where too long.
 fn quote(head: &str, matched: &str, tail: &str) -> String {
-    let head = one_line(head.rsplit('\n').next().unwrap_or_default())
+    let head = one_line(head.rsplit(ENDS).next().unwrap_or_default())
         .trim_start()
         .to_owned();
-    let tail = one_line(tail.split('\n').next().unwrap_or_default())
+    let tail = one_line(tail.split(ENDS).next().unwrap_or_default())
         .trim_end()
         .to_owned();
     let skipped = head.chars().count().saturating_sub(LEAD);
@@ -206,6 +230,25 @@ mod tests {
             ("Database\u{a0}Migration", Some("database migration")),
             ("databases migration", None),
             ("ACTION\tREQUIRED!", Some("action required")),
+            (
+                "> needs a database\n> migration before",
+                Some("database migration"),
+            ),
+            (
+                "> > a database\r\n> > migration",
+                Some("database migration"),
+            ),
+            ("**Action** required", Some("action required")),
+            ("action _required_", Some("action required")),
+            ("`action` **required**", Some("action required")),
+            ("action&nbsp;required", Some("action required")),
+            ("a database-migration runs", Some("database migration")),
+            ("schema\u{2011}change", Some("schema change")),
+            ("manual **inter\u{ad}vention**", Some("manual intervention")),
+            ("re\u{200b}moved", Some("removed")),
+            ("- the schema\n- change the colour", None),
+            ("* the schema\n* change the colour", None),
+            ("Database > migration", None),
             ("schema changes", None),
             ("nothing at all", None),
             ("", None),
@@ -235,6 +278,12 @@ mod tests {
             findings(&[note("removed\nremoved x")], &default_words()).len(),
             2
         );
+        let found = findings(
+            &[note("a\r> needs a database\r> **migration** b\rc")],
+            &default_words(),
+        );
+        let quotes: Vec<&str> = found.iter().map(|finding| finding.quote.as_str()).collect();
+        assert_eq!(quotes, ["> needs a database > **migration** b"]);
     }
 
     #[test]

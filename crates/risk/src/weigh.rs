@@ -10,7 +10,7 @@ mod signs;
 
 use self::context::{Context, Part, lines};
 use crate::assess::Note;
-use crate::scan::{MAX_QUOTE, quoted};
+use crate::scan::{MAX_QUOTE, quoted, visible};
 
 /// What a line announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,8 +74,9 @@ pub fn weigh(notes: &[Note]) -> Vec<Announced> {
     let mut found = Vec::new();
     for note in notes {
         let (mut count, mut denied) = (0, false);
-        let title = note.title.iter().map(|title| Context::title(title));
-        for line in title.chain(lines(&note.body)) {
+        let (title, body) = (note.title.as_deref().map(visible), visible(&note.body));
+        let title = title.iter().map(|title| Context::title(title));
+        for line in title.chain(lines(&body)) {
             denied = !line.heading && (denied || lower::says_none(&line.text));
             let Some((kind, lowered)) = judge(&line, &note.version, denied) else {
                 continue;

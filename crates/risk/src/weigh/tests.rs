@@ -20,6 +20,7 @@ fn what_wants_something_of_people_counts() {
         ("feat!: sessions in Redis", Kind::Breaking),
         ("BREAKING CHANGE: tokens are short-lived", Kind::Breaking),
         ("The option `legacy_auth` was removed.", Kind::Removed),
+        ("The option `a` was re\u{200b}mo\u{ad}ved.", Kind::Removed),
         ("`OLD_NAME` -> `NEW_NAME`", Kind::Renamed),
         (
             "The first start may take hours while tables are rebuilt.",
