@@ -1,5 +1,6 @@
 //! The judgement: SAFE, CAUTION or UNKNOWN, and why.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use version::Jump;
@@ -193,17 +194,20 @@ const MAX_LOWERINGS: usize = 5;
 /// The lines with a listed word that the weighed rule takes for harmless, each with the reason.
 fn lowerings(findings: &[Finding], announced: &[Announced]) -> Vec<String> {
     let mut told = Vec::new();
-    let mut seen: Vec<(&str, &str)> = Vec::new();
+    let mut seen: HashSet<(&str, &str)> = HashSet::new();
+    let mut by_version: HashMap<&str, Vec<&Announced>> = HashMap::new();
+    for line in announced {
+        by_version.entry(&line.version).or_default().push(line);
+    }
     for finding in findings {
         let quote = finding.quote.trim();
         let key = (finding.version.as_str(), quote);
-        if seen.contains(&key) {
+        if !seen.insert(key) {
             continue;
         }
-        seen.push(key);
-        let mut lines = announced.iter().filter(|line| {
-            line.version == finding.version
-                && (line.quote.contains(quote) || quote.contains(line.quote.trim_end_matches('…')))
+        let same = by_version.get(finding.version.as_str());
+        let mut lines = same.into_iter().flatten().filter(|line| {
+            line.quote.contains(quote) || quote.contains(line.quote.trim_end_matches('…'))
         });
         let why = match lines.next() {
             Some(line) => match line.lowered {
@@ -245,13 +249,13 @@ fn listed(versions: &[&str]) -> String {
     }
 }
 
-/// Each word once, with the versions that say it.
+/// Each word once, with the versions that say it; what one version says comes together.
 fn by_word<'a>(said: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<(&'a str, Vec<&'a str>)> {
     let mut words: Vec<(&str, Vec<&str>)> = Vec::new();
     for (word, version) in said {
         let known = words.iter_mut().find(|(known, _)| *known == word);
         match known {
-            Some((_, versions)) if versions.contains(&version) => {}
+            Some((_, versions)) if versions.last() == Some(&version) => {}
             Some((_, versions)) => versions.push(version),
             None => words.push((word, vec![version])),
         }

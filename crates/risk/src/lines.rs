@@ -1,7 +1,7 @@
 //! The lines of a text, each with what it is: a heading, code, a comment or text.
 //!
 //! One reader for whoever walks notes, so that what is code for one is code for all. It goes by
-//! Markdown first, and takes headings of HTML, reStructuredText and AsciiDoc as well. What is
+//! Markdown first, and takes headings of HTML, reStructuredText and `AsciiDoc` as well. What is
 //! opened and never closed, a block of code or a comment, is text: nothing may hide the rest of the
 //! notes.
 

@@ -137,25 +137,26 @@ fn judge(line: &Context<'_>, version: &str, denied: bool) -> Option<(Kind, Optio
 fn without_addresses(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
+    // Behind the last of them no search is worth its time.
+    let (mut tags_end, mut links_end) = (rest.contains('>'), rest.contains(')'));
     while let Some(c) = rest.chars().next() {
         let skipped = match c {
-            '<' if rest.starts_with("<img")
-                || rest.starts_with("<a ")
-                || rest.starts_with("<!") =>
-            {
-                rest.find('>').map(|end| end + 1)
+            '<' if tags_end && TAGS.iter().any(|tag| rest.starts_with(tag)) => {
+                let end = rest.find('>').map(|end| end + 1);
+                tags_end = end.is_some();
+                end
             }
-            ']' if rest.starts_with("](") => rest.find(')').map(|end| end + 1),
+            ']' if links_end && rest.starts_with("](") => {
+                let end = rest.find(')').map(|end| end + 1);
+                links_end = end.is_some();
+                end
+            }
             'h' if rest.starts_with("http://") || rest.starts_with("https://") => {
                 Some(rest.find([' ', ')', '>', '"']).unwrap_or(rest.len()))
             }
             _ => None,
         };
-        if skipped.is_none() {
-            kept.push(c);
-        } else {
-            kept.push(' ');
-        }
+        kept.push(if skipped.is_none() { c } else { ' ' });
         rest = rest
             .get(skipped.unwrap_or_else(|| c.len_utf8())..)
             .unwrap_or_default();
@@ -163,21 +164,31 @@ fn without_addresses(text: &str) -> String {
     kept
 }
 
+/// Tags that hold addresses or nothing for people.
+const TAGS: [&str; 3] = ["<img", "<a ", "<!"];
+
 /// The sentences of a paragraph.
 fn sentences(text: &str) -> impl Iterator<Item = &str> + Clone {
-    let ends = |rest: &str| {
-        let marks = [". ", "! ", "? ", "; ", "。"];
-        let ends = marks
-            .iter()
-            .filter_map(|mark| Some(rest.find(mark)? + mark.len()));
-        ends.min().unwrap_or(rest.len())
-    };
     let mut rest = text;
     std::iter::from_fn(move || {
-        let (sentence, after) = rest.split_at_checked(ends(rest))?;
+        let (sentence, after) = rest.split_at_checked(end_of_sentence(rest))?;
         rest = after;
         (!sentence.is_empty()).then_some(sentence)
     })
+}
+
+/// The byte after the first mark that ends a sentence, with the space behind it.
+fn end_of_sentence(text: &str) -> usize {
+    let ends = text.match_indices(['.', '!', '?', ';', '。']);
+    let end = ends.into_iter().find_map(|(at, mark)| {
+        let after = at + mark.len();
+        let space = text.get(after..)?.starts_with(' ');
+        match mark {
+            "。" => Some(after),
+            _ => space.then_some(after + 1),
+        }
+    });
+    end.unwrap_or(text.len())
 }
 
 /// So many sentences of one paragraph are quoted.

@@ -14,7 +14,7 @@ pub(super) fn hashed(bare: &str) -> Option<(&str, u8)> {
     marked.then_some((text, u8::try_from(level).ok()?))
 }
 
-/// `== text` of AsciiDoc, `== text ==` of wikis and WordPress.
+/// `== text` of `AsciiDoc`, `== text ==` of wikis.
 pub(super) fn equals(bare: &str) -> Option<(&str, u8)> {
     let text = bare.trim_start_matches('=');
     let level = bare.len() - text.len();

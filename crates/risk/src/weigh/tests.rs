@@ -132,3 +132,22 @@ fn code_hides_what_it_holds_and_nothing_else() {
     }
     assert_eq!(told(&format!("<!-- x -->{gone}")), [(Kind::Removed, None)]);
 }
+
+#[test]
+fn sentences_end_at_a_mark_before_a_space() {
+    let check = |text: &str, expected: &[&str]| {
+        assert_eq!(sentences(text).collect::<Vec<_>>(), expected, "{text}");
+    };
+    check("a. b! c", &["a. ", "b! ", "c"]);
+    check("a.b; c?", &["a.b; ", "c?"]);
+    check("甲。乙", &["甲。", "乙"]);
+    check("", &[]);
+    // Quadratic time would show here.
+    assert_eq!(sentences(&"a. ".repeat(300_000)).count(), 300_000);
+    for text in ["](", "<a ", "<!", "<img"] {
+        assert_eq!(
+            without_addresses(&text.repeat(300_000)).len(),
+            text.len() * 300_000
+        );
+    }
+}
