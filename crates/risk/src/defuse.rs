@@ -12,15 +12,27 @@ macro_rules! pattern {
     };
 }
 
-// Woodpecker's marker, and those of its relatives; a CI that reads one would not run at all.
+// Woodpecker's marker, and those of its relatives; a CI that reads one would not run at all. Whoever
+// is to skip, the word stands in brackets.
 pattern!(
     SKIP,
-    r"(?i)\[(\s*(?:(?:skip|no)[\s_-]*(?:ci|cd|actions|build|pipeline|deploy|woodpecker|drone|travis)|(?:ci|cd|actions|build|pipeline)[\s_-]*skip)\s*)\]"
+    r"(?i)\[([\p{L}\s_-]*skip[\p{L}\s_-]*|\s*no[\s_-]*(?:ci|cd|actions|build|pipeline|deploy)\s*)\]"
 );
 pattern!(NO_CI, r"(?i)\*{3}(\s*no_ci\s*)\*{3}");
 pattern!(MENTION, r"(^|[^A-Za-z0-9_@])@+([A-Za-z0-9_])");
 // Forges close issues of the repository that a commit is pushed to.
-pattern!(ISSUE, r"(^|[^A-Za-z0-9_/&#])#([0-9])");
+pattern!(ISSUE, r"(^|[^A-Za-z0-9_/&#!])([#!])([0-9])");
+// And of others, `owner/repository#1`, where whoever pushes may; no part of an address.
+pattern!(
+    REPOSITORY_ISSUE,
+    r"(^|[^A-Za-z0-9_./:&#!-])((?:[A-Za-z0-9_.-]+/)*[A-Za-z0-9_.-]+[#!][0-9][A-Za-z0-9_.#!-]*)"
+);
+pattern!(NUMBER, r"([#!])([0-9])");
+pattern!(OLD_ISSUE, r"(?i)\b(GH-)([0-9])");
+pattern!(
+    CLOSED_LINK,
+    r"(?i)\b((?:clos|fix|resolv|implement)(?:e?[sd]?|ing)(?:\s+issues?)?\s*:?\s+)(https?://[^\s()]*[^\s().,;:])"
+);
 pattern!(OWN_TRAILER, r"(?i)\b(Upgrade-Id|Bowline-Reverts)\s*:");
 pattern!(
     TRAILER,
@@ -29,17 +41,23 @@ pattern!(
 
 /// Takes the effect out of text that a commit message quotes, and leaves it readable.
 ///
-/// Covers markers that make a CI skip the commit, mentions, issue references, lines that would be
-/// read as trailers, control characters and changes of writing direction.
+/// Covers markers that make a CI skip the commit, mentions, references to issues and merge requests,
+/// also by their links behind a word that closes them, lines that would be read as trailers, control characters and changes of writing direction.
 #[must_use]
 pub fn defuse(text: &str) -> String {
     let text = printable(text);
     let text = MENTION.replace_all(&text, "$1$2");
-    let text = ISSUE.replace_all(&text, "$1# $2");
+    let text = OWN_TRAILER.replace_all(&text, "$1 =");
+    let text = ISSUE.replace_all(&text, "$1$2 $3");
+    let text = REPOSITORY_ISSUE.replace_all(&text, |found: &Captures<'_>| {
+        let [before, name] = [1, 2].map(|at| found.get(at).map_or("", |part| part.as_str()));
+        format!("{before}{}", NUMBER.replace_all(name, "$1 $2"))
+    });
+    let text = OLD_ISSUE.replace_all(&text, "$1 $2");
+    let text = CLOSED_LINK.replace_all(&text, "$1($2)");
     // After what is taken out: what is left of it may be a marker.
     let text = NO_CI.replace_all(&text, "NO CI");
     let text = SKIP.replace_all(&text, "($1)");
-    let text = OWN_TRAILER.replace_all(&text, "$1 =");
     TRAILER.replace_all(&text, "> $1").into_owned()
 }
 
@@ -120,7 +138,31 @@ mod tests {
                 "fixes #12 and https://x.example/#3",
                 "fixes # 12 and https://x.example/#3",
             ),
+            (
+                "fixes owner/repo#12, a/b/c#3",
+                "fixes owner/repo# 12, a/b/c# 3",
+            ),
+            ("fixes repo#12 and GH-12", "fixes repo# 12 and GH- 12"),
+            ("a#1#2!3", "a# 1# 2! 3"),
+            ("see !12 and acme/app!34", "see ! 12 and acme/app! 34"),
+            (
+                "closes https://github.com/o/r/issues/3, fixed: https://x.example/y",
+                "closes (https://github.com/o/r/issues/3), fixed: (https://x.example/y)",
+            ),
+            (
+                "see https://x.example/a/b#3 and https://github.com/o/r/issues/3",
+                "see https://x.example/a/b#3 and https://github.com/o/r/issues/3",
+            ),
+            (
+                "[drone skip] [travis skip] [woodpecker skip] [skip netlify]",
+                "(drone skip) (travis skip) (woodpecker skip) (skip netlify)",
+            ),
+            (
+                "[skip azurepipelines] [CF-Pages-Skip] [azurepipelines\nskip]",
+                "(skip azurepipelines) (CF-Pages-Skip) (azurepipelines\nskip)",
+            ),
             ("Upgrade-Id: a/1", "Upgrade-Id = a/1"),
+            ("Upgrade-Id:a#1", "Upgrade-Id =a# 1"),
             ("x\n  bowline-reverts : a/1", "x\n  bowline-reverts = a/1"),
             (
                 "x\nCo-authored-by: y <y@z.example>",
@@ -150,12 +192,16 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_defused_is_dangerous(
-            text in "(\\[|\\]|\\*\\*\\*|ci|skip|no_ci|CI|SKIP|no|actions| |\n|\r|\t|@|a|Upgrade-Id|Bowline-Reverts|:|\u{0}|\u{200b}|\u{17f}kip|s\u{212a}ip|-|_|\\PC){0,30}"
+            text in "(\\[|\\]|\\*\\*\\*|ci|skip|no_ci|CI|SKIP|no|actions|#|!|GH-|1|/|fixes|https://x| |\n|\r|\t|@|a|Upgrade-Id|Bowline-Reverts|:|\u{0}|\u{200b}|\u{17f}kip|s\u{212a}ip|-|_|\\PC){0,30}"
         ) {
             let harmless = defuse(&text);
             prop_assert!(!woodpecker_skips(&harmless), "{:?}", harmless);
             prop_assert!(!SKIP.is_match(&harmless) && !NO_CI.is_match(&harmless), "{:?}", harmless);
             prop_assert!(!MENTION.is_match(&harmless), "{:?}", harmless);
+            prop_assert!(!ISSUE.is_match(&harmless), "{:?}", harmless);
+            prop_assert!(!REPOSITORY_ISSUE.is_match(&harmless), "{:?}", harmless);
+            prop_assert!(!OLD_ISSUE.is_match(&harmless), "{:?}", harmless);
+            prop_assert!(!CLOSED_LINK.is_match(&harmless), "{:?}", harmless);
             prop_assert!(!OWN_TRAILER.is_match(&harmless), "{:?}", harmless);
             prop_assert!(!harmless.contains(|c: char| c.is_control() && c != '\n' && c != '\t'));
             prop_assert_eq!(defuse(&harmless), harmless);

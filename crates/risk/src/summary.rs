@@ -8,28 +8,53 @@ use crate::weigh::highlight;
 /// How many characters of a release's title are shown.
 const MAX_TITLE: usize = 100;
 
+/// Longer links are left out: one of them must not take the room of all others.
+const MAX_LINK: usize = 300;
+
 /// Sums up the notes: how many releases, advisories, announced breakage, then a line a release.
 ///
-/// The text is defused and never longer than `max_bytes`; what does not fit is counted.
+/// The text is defused and never longer than `max_bytes`; what does not fit is counted. Each part
+/// leaves room for those behind it, so that a release's link is there however much is announced.
 #[must_use]
 pub fn summary(notes: &[Note], assessment: &Assessment, max_bytes: usize) -> String {
+    let count = match notes.len() {
+        0 => "No release notes exist for this upgrade.".to_owned(),
+        1 => "1 release:".to_owned(),
+        count => format!("{count} releases:"),
+    };
+    let breaking = Section {
+        heading: "Announced breakage:",
+        lines: announced(assessment),
+        things: "places",
+    };
+    let releases = Section {
+        heading: "Notes:",
+        lines: notes.iter().map(release).collect(),
+        things: "releases",
+    };
+    let behind = |section: &Section| section.bytes().min(max_bytes / 3);
+    let kept = behind(&releases);
     let mut text = Bounded {
         text: String::new(),
         max_bytes,
     };
-    text.line(&match notes.len() {
-        0 => "No release notes exist for this upgrade.".to_owned(),
-        1 => "1 release:".to_owned(),
-        count => format!("{count} releases:"),
-    });
-    if !assessment.security.is_empty() {
-        text.line(&format!("Security: {}", assessment.security.join(", ")));
-    }
+    text.line(&count);
+    text.max_bytes = max_bytes - kept - behind(&breaking);
+    text.enumeration("Security: ", &assessment.security);
+    text.max_bytes = max_bytes - kept;
+    text.section(&breaking);
+    text.max_bytes = max_bytes;
+    text.section(&releases);
+    text.text
+}
+
+/// What announces breakage by the rule that was asked for, a line each.
+fn announced(assessment: &Assessment) -> Vec<String> {
     let place = |version: &str, what: &str, quote: &str| {
         let (version, what, quote) = (one_line(version), one_line(what), one_line(quote));
         defuse(&format!("- {version} {what}: {}", quote.trim()))
     };
-    let breaking: Vec<String> = match assessment.rule {
+    match assessment.rule {
         Rule::Plain => {
             let findings = assessment.findings.iter();
             findings
@@ -43,10 +68,7 @@ pub fn summary(notes: &[Note], assessment: &Assessment, max_bytes: usize) -> Str
                 .map(|one| place(&one.version, one.kind.as_str(), &one.quote))
                 .collect()
         }
-    };
-    text.section("Announced breakage:", breaking, "places");
-    text.section("Notes:", notes.iter().map(release).collect(), "releases");
-    text.text
+    }
 }
 
 fn release(note: &Note) -> String {
@@ -69,8 +91,28 @@ fn release(note: &Note) -> String {
         defuse(&format!("- {version}: {title}"))
     };
     match defuse_url(&note.url) {
-        url if url.is_empty() => told,
+        url if url.is_empty() || url.len() > MAX_LINK => told,
         url => format!("{told} {url}"),
+    }
+}
+
+/// A heading with lines below it.
+struct Section {
+    heading: &'static str,
+    lines: Vec<String>,
+    /// What a line tells of.
+    things: &'static str,
+}
+
+impl Section {
+    /// How long it is in full.
+    fn bytes(&self) -> usize {
+        let lines: usize = self.lines.iter().map(|line| line.len() + 1).sum();
+        if lines == 0 {
+            0
+        } else {
+            self.heading.len() + 1 + lines
+        }
     }
 }
 
@@ -94,14 +136,34 @@ impl Bounded {
         fits
     }
 
+    /// As many of the items as fit on one line, and a count of the others.
+    fn enumeration(&mut self, heading: &str, items: &[String]) {
+        let mut line = heading.to_owned();
+        for (index, item) in items.iter().enumerate() {
+            let left = items.len() - index;
+            let joint = if index == 0 { "" } else { ", " };
+            let rest = format!("{joint}… and {left} more");
+            let reserve = if left == 1 { 0 } else { rest.len() };
+            if !self.fits(line.len() + joint.len() + item.len() + reserve + 1) {
+                line.push_str(&rest);
+                break;
+            }
+            line.push_str(joint);
+            line.push_str(item);
+        }
+        if !items.is_empty() {
+            self.line(&line);
+        }
+    }
+
     /// A heading with as many of the lines as fit, and a count of the others.
-    fn section(&mut self, heading: &str, lines: Vec<String>, things: &str) {
-        if lines.is_empty() || !self.line(heading) {
+    fn section(&mut self, section: &Section) {
+        if section.lines.is_empty() || !self.line(section.heading) {
             return;
         }
-        let rest = |left: usize| format!("- … and {left} more {things}");
-        let count = lines.len();
-        for (index, line) in lines.iter().enumerate() {
+        let rest = |left: usize| format!("- … and {left} more {}", section.things);
+        let count = section.lines.len();
+        for (index, line) in section.lines.iter().enumerate() {
             let left = count - index;
             // Room for the closing line stays free until the last line.
             let reserve = if left == 1 { 0 } else { rest(left).len() + 1 };
@@ -194,6 +256,50 @@ mod tests {
         assert!(
             text.ends_with(&format!("- … and {} more releases\n", 40 - listed)),
             "{text}"
+        );
+    }
+
+    #[test]
+    fn many_advisories_are_named_as_far_as_there_is_room() {
+        let many: String = (0..250)
+            .map(|n| format!("CVE-2026-{} ", 10_000 + n))
+            .collect();
+        let text = told(&[note("1.1.0", None, &many)], 2000);
+        let line = text.lines().find(|line| line.starts_with("Security: "));
+        let line = line.unwrap_or_else(|| panic!("{text}"));
+        let named = line.matches("CVE-").count();
+        assert!(named > 50, "{text}");
+        assert!(
+            line.ends_with(&format!(", … and {} more", 250 - named)),
+            "{text}"
+        );
+        assert!(
+            text.ends_with("Notes:\n- 1.1.0 https://example.org/1.1.0\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn breakage_leaves_room_for_the_releases_and_their_links() {
+        let body = "- removed the first of many things that were in the way\n- removed more\n";
+        let notes: Vec<Note> = (0..40)
+            .map(|minor| note(&format!("1.{minor}.0"), None, body))
+            .collect();
+        let text = told(&notes, 1200);
+        assert!(text.len() <= 1200, "{text}");
+        assert!(text.contains("more places\nNotes:\n- 1.0.0"), "{text}");
+        assert!(text.contains(" https://example.org/1.0.0\n"), "{text}");
+        assert!(text.ends_with(" more releases\n"), "{text}");
+    }
+
+    #[test]
+    fn a_link_without_end_is_left_out_and_the_others_stay() {
+        let mut long = note("1.1.0", None, "x");
+        long.url = format!("https://example.org/{}", "x".repeat(5000));
+        let text = told(&[long, note("1.2.0", None, "x")], 1000);
+        assert_eq!(
+            text,
+            "2 releases:\nNotes:\n- 1.1.0\n- 1.2.0 https://example.org/1.2.0\n"
         );
     }
 

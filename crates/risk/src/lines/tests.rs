@@ -93,7 +93,7 @@ fn lines_tell_where_they_stand() {
     let text = "a\r\nb\n===\nc";
     let places: Vec<(usize, &str)> = lines(text)
         .iter()
-        .map(|line| (line.number, &text[line.begins..line.ends]))
+        .filter_map(|line| Some((line.number, text.get(line.begins..line.ends)?)))
         .collect();
     assert_eq!(
         places,
