@@ -6,9 +6,11 @@
 
 mod context;
 mod lower;
+mod part;
 mod signs;
 
-use self::context::{Context, Part, lines};
+use self::context::{Context, lines};
+use self::part::Part;
 use crate::assess::Note;
 use crate::scan::{MAX_QUOTE, quoted, visible};
 
@@ -108,7 +110,7 @@ pub(crate) fn highlight(body: &str) -> Option<String> {
             .any(|mark| line.text.starts_with(mark));
         item && line.is_item() && !lower::is_noise(line)
     });
-    let text = items.map(|line| without_addresses(&line.text)).next()?;
+    let text = items.map(|line| without_markup(&line.text)).next()?;
     let text = text.trim_start_matches(['-', '*', '+', ' ']);
     let words = text.split_whitespace().count();
     (words > 2).then(|| quoted(text))
@@ -116,7 +118,7 @@ pub(crate) fn highlight(body: &str) -> Option<String> {
 
 /// `denied`: the section said that there is none.
 fn judge(line: &Context<'_>, version: &str, denied: bool) -> Option<(Kind, Option<&'static str>)> {
-    let words = without_addresses(&line.text);
+    let words = without_markup(&line.text);
     let sign = signs::kind(&words);
     let in_section = match line.part {
         _ if denied => None,
@@ -133,36 +135,46 @@ fn judge(line: &Context<'_>, version: &str, denied: bool) -> Option<(Kind, Optio
     Some((kind, lowered))
 }
 
-/// Without tags and addresses: what they spell is not said.
-fn without_addresses(text: &str) -> String {
+/// Without tags, addresses and bold: what they spell is not said, and what emphasis divides is one
+/// phrase. Spaces and hyphens that keep a line together become the usual ones.
+fn without_markup(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
     // Behind the last of them no search is worth its time.
     let (mut tags_end, mut links_end) = (rest.contains('>'), rest.contains(')'));
     while let Some(c) = rest.chars().next() {
+        let until = |end: char, any: &mut bool| {
+            let found = rest.find(end).map(|at| at + end.len_utf8());
+            *any = found.is_some();
+            found
+        };
         let skipped = match c {
             '<' if tags_end && TAGS.iter().any(|tag| rest.starts_with(tag)) => {
-                let end = rest.find('>').map(|end| end + 1);
-                tags_end = end.is_some();
-                end
+                until('>', &mut tags_end)
             }
-            ']' if links_end && rest.starts_with("](") => {
-                let end = rest.find(')').map(|end| end + 1);
-                links_end = end.is_some();
-                end
-            }
+            ']' if links_end && rest.starts_with("](") => until(')', &mut links_end),
             'h' if rest.starts_with("http://") || rest.starts_with("https://") => {
                 Some(rest.find([' ', ')', '>', '"']).unwrap_or(rest.len()))
             }
+            '&' if rest.starts_with(SPACE) => Some(SPACE.len()),
             _ => None,
         };
-        kept.push(if skipped.is_none() { c } else { ' ' });
-        rest = rest
-            .get(skipped.unwrap_or_else(|| c.len_utf8())..)
-            .unwrap_or_default();
+        let bold = rest.starts_with("**");
+        let width = skipped.unwrap_or(if bold { 2 } else { c.len_utf8() });
+        match c {
+            _ if skipped.is_some() => kept.push(' '),
+            _ if bold => {}
+            '\u{a0}' => kept.push(' '),
+            '\u{2010}' | '\u{2011}' => kept.push('-'),
+            c => kept.push(c),
+        }
+        rest = rest.get(width..).unwrap_or_default();
     }
     kept
 }
+
+/// A space that keeps a line together, as HTML writes it.
+const SPACE: &str = "&nbsp;";
 
 /// Tags that hold addresses or nothing for people.
 const TAGS: [&str; 3] = ["<img", "<a ", "<!"];

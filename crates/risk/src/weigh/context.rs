@@ -2,24 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::lower::is_bump;
+use super::part::{Part, part_of};
 use crate::lines::{self as markup, Kind, LOWEST};
-
-/// What the heading above a line says that its part is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
-    /// Nothing in particular.
-    Other,
-    /// Breakage, upgrades, migration.
-    Breaking,
-    /// What is gone.
-    Removed,
-    /// What will be gone.
-    Deprecated,
-    /// What concerns the developers alone: dependencies, tests, contributors.
-    Internal,
-    /// What was broken.
-    Fixed,
-}
 
 /// A line that is not empty, or a paragraph.
 #[derive(Clone, Debug)]
@@ -71,8 +56,7 @@ struct Reader<'a> {
     found: Vec<Context<'a>>,
     /// The headings above, each with its level.
     parts: Vec<(u8, Part)>,
-    /// In the notes of a dependency.
-    dependency: bool,
+    block: Block,
     /// The line before goes on in this one, unless this one begins something.
     joins: bool,
     alert: bool,
@@ -83,23 +67,32 @@ impl<'a> Reader<'a> {
         let bare = line.text.trim();
         let code = line.kind == Kind::Code;
         let lower = bare.to_lowercase();
-        if !code && lower.contains("<summary>") {
-            // Bots put the notes of what they bump into such blocks.
-            self.dependency = is_of_dependency(&lower);
+        let ends_block = !code && lower.contains("</details>");
+        if !code {
+            self.block.enter(bare, &lower);
         }
-        if !code && lower.contains("</details>") {
-            self.dependency = false;
+        self.text(line, bare, &lower);
+        if ends_block {
+            self.block.leave();
+            self.joins = false;
+        }
+    }
+
+    fn text(&mut self, line: &markup::Line<'a>, bare: &'a str, lower: &str) {
+        let bare = without_end(bare);
+        let code = line.kind == Kind::Code;
+        if bare.is_empty() {
             return;
         }
         let level = level(line);
         if let Some(level) = level {
-            self.enter(level, &lower);
+            self.enter(level, lower);
         }
         let heading = level.is_some();
         let marked = bare.starts_with('>');
         // `> [!IMPORTANT]` is how a project raises its own voice.
         self.alert = marked && (self.alert || bare.contains("[!"));
-        let quoted = (marked && !self.alert) || self.dependency;
+        let quoted = (marked && !self.alert) || self.block.dependency;
         if self.joins
             && !heading
             && !code
@@ -137,6 +130,56 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// A `<details>` block, and what stood before it.
+#[derive(Default)]
+struct Block {
+    inside: bool,
+    /// The line before said that a dependency is bumped.
+    bumped: bool,
+    /// It holds the notes of a dependency.
+    dependency: bool,
+}
+
+impl Block {
+    /// Bots put the notes of what they bump into such blocks: below the bump, or under its name. A
+    /// project's own notes stand in them as well.
+    fn enter(&mut self, bare: &str, lower: &str) {
+        let opens = lower.contains("<details") || lower.contains("<summary");
+        self.inside |= opens;
+        if let Some((_, rest)) = lower.split_once("<summary>") {
+            let name = rest.split("</summary>").next().unwrap_or_default();
+            self.dependency = self.bumped || is_package(name.trim());
+        } else if self.inside && lower.contains("sourced from") {
+            self.dependency = true;
+        } else if !self.inside {
+            self.bumped = is_bump(bare);
+        }
+    }
+
+    fn leave(&mut self) {
+        (self.inside, self.dependency) = (false, false);
+    }
+}
+
+/// `owner/package`, `owner/package (image)`
+fn is_package(name: &str) -> bool {
+    let mut words = name.split(' ');
+    let path = words.next().unwrap_or_default();
+    let image = words.next().is_none_or(|word| word.starts_with('('));
+    path.contains('/') && !path.starts_with('/') && image && words.next().is_none()
+}
+
+/// Without the tag that ends a block.
+fn without_end(bare: &str) -> &str {
+    let tag = "</details>";
+    let begins = bare.len().checked_sub(tag.len());
+    let end = begins.and_then(|begins| bare.split_at_checked(begins));
+    match end {
+        Some((text, end)) if end.eq_ignore_ascii_case(tag) => text.trim_end(),
+        _ => bare,
+    }
+}
+
 /// How high a line stands as a heading, if it is one.
 fn level(line: &markup::Line<'_>) -> Option<u8> {
     match line.kind {
@@ -166,71 +209,4 @@ fn begins(bare: &str) -> bool {
 fn is_title_like(bare: &str) -> bool {
     let words = bare.split_whitespace().count();
     bare.ends_with(':') && words <= 4 && !bare.starts_with(['-', '*', '>', '|', '`'])
-}
-
-fn is_of_dependency(lower: &str) -> bool {
-    let words = ["release notes", "changelog", "commits", "sourced from"];
-    words.iter().any(|word| lower.contains(word))
-}
-
-fn part_of(lower: &str) -> Part {
-    let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    if has(&["no breaking", "non-breaking", "not breaking"]) {
-        Part::Other
-    } else if has(&[
-        "breaking",
-        "incompatib",
-        "before you",
-        "action required",
-        "attention",
-        "migration",
-        "must read",
-        "achtung",
-        "不兼容",
-        "重大",
-        "important change",
-        "oldest",
-        "minimum",
-        "minimal",
-    ]) {
-        Part::Breaking
-    } else if has(&["deprecat"]) && has(&["remov"]) {
-        Part::Removed
-    } else if has(&["deprecat"]) {
-        Part::Deprecated
-    } else if has(&["removed", "removal", "entfernt", "移除"]) {
-        Part::Removed
-    } else if has(&[
-        "dependenc",
-        "contributor",
-        "internal",
-        "chore",
-        "test",
-        "translation",
-        "documentation",
-        "docs",
-        "credits",
-        "thanks",
-        "housekeeping",
-        "under the hood",
-        "refactor",
-        "development",
-        "build",
-        "ci",
-        "maintenance",
-        "developer",
-        "miscellaneous",
-        "code quality",
-        "i18n",
-        "localization",
-        "localisation",
-        "style",
-    ]) && !has(&["security", "official"])
-    {
-        Part::Internal
-    } else if has(&["fix", "bug"]) {
-        Part::Fixed
-    } else {
-        Part::Other
-    }
 }

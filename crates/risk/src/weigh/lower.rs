@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 use version::Tag;
 
-use super::context::{Context, Part};
+use super::context::Context;
+use super::part::Part;
 use super::{Kind, sentences, signs};
 
 fn pattern(text: &str) -> Regex {
@@ -20,8 +21,9 @@ macro_rules! patterns {
 
 patterns! {
     DEPENDENCY = r"^[-*+\s\[`#]*(?:chore|build|fix|ci)\(deps[^)]*\)|^[-*+\s]*(?:deps|dependencies)[(:]|^[-*+\s\[`]*(?:bump(?:s|ed)?|update[sd]?) (?:the )?(?:dependency |dependencies\b|[\w@/.\-`]+ (?:dependency |group |to v?\d|from v?\d))|^[-*+\s\[`]*upgrade[sd]? (?:the )?(?:dependency |dependencies\b)|@dependabot|@renovate|dependabot\[bot\]|renovate\[bot\]";
+    BUMP = r"^[-*+>\s]*(?:[\w-]+(?:\([^)]*\))?!?:\s*)?(?:bump(?:s|ed)?|update[sd]?|upgrade[sd]?)\b.{0,200}\b(?:from|to) \W?v?\d";
     CONTRIBUTOR = r"made their first contribution|^[-*\s]*(?:thanks to|new contributors|full changelog)";
-    NEGATED = r"\byou can (?:follow|read|see)\b|\b(?:does|do|did) not (?:introduce|contain|include|bring|have|make|need|require) any\b|\b(?:no|non|zero|without(?: any)?|not(?: a| an| any)?|none of|free of|nor|never)[- ](?:known |intended |other |more |further |user-facing |manual |new )*(?:breaking|breaks?|incompatib\w*|migrations?|database|schema|actions?|manual|interventions?|removals?|steps?|downtime|changes? (?:in|to) (?:settings|the api|configuration))|\bnon-?breaking\b|\bnothing (?:to do|is removed|was removed|breaks|else|has to|needs to|must)|\b(?:is|are) not required\b|\bdo(?:es)? not (?:break|need to|have to|require)|\b(?:don't|doesn't|won't|needn't) (?:break|need|have to|require)|\bnot (?:needed|necessary)\b|\bno (?:[\w-]+ ){0,3}(?:is |are )?(?:required|needed|necessary)\b|\b(?:isn't|not) (?:a )?breaking\b|\bfully (?:backwards?[- ])?compatible\b|\bno(?:body|[- ]one) (?:has|needs|must)\b|\bnothing changes\b|\bno hay\b|\bno es necesario\b|\bkeine?\b.{0,30}(?:inkompat|änderung|nötig|erforderlich)|\baucune?\b|не требуется|не нужно|无需|不需要|没有(?:不兼容|破坏)";
+    NEGATED = r"\byou can (?:follow|read|see)\b|\b(?:does|do|did) not (?:introduce|contain|include|bring|have|make|need|require) any\b|\b(?:no|non|zero|without(?: any)?|not(?: a| an| any)?|none of|free of|nor|never)[- ](?:known |intended |other |more |further |user-facing |manual |new )*(?:breaking|breaks?|incompatib\w*|migrations?|database|schema|actions?|manual|interventions?|removals?|steps?|downtime|changes? (?:in|to) (?:settings|the api|configuration))|\bnon-?breaking\b|\bnothing (?:to do|is removed|was removed|breaks|else|has to|needs to|must)|\b(?:is|are) not required\b|\bdo(?:es)? not (?:break|need to|have to|require)|\b(?:do not|does not|don't|doesn't|won't|needn't) (?:break|need|have to|require)|\bnot (?:needed|necessary)\b|\bno (?:[\w-]+ ){0,3}(?:is |are )?(?:required|needed|necessary)\b|\b(?:isn't|not) (?:a )?breaking\b|\bfully (?:backwards?[- ])?compatible\b|\bno(?:body|[- ]one) (?:has|needs|must)\b|\bnothing changes\b|\bno hay\b|\bno es necesario\b|\bkeine?\b.{0,30}(?:inkompat|änderung|nötig|erforderlich)|\baucune?\b|не требуется|не нужно|无需|不需要|没有(?:不兼容|破坏)";
     FIX = r"^[-*+\s•]*(?:\[[^\]]*\]\s*)?(?:\*\*[^*]*\*\*:?\s*)?(?:\([^)]*\)\s*)?(?:`[^`]*`:\s*)?(?:[\w-]+: )?(?:fix(?:es|ed)?|bug ?fix|resolve[sd]?|correct(?:s|ed)?|prevent(?:s|ed)?|revert(?:s|ed)?|restore[sd]?|repair(?:s|ed)?|hotfix|avoid(?:s|ed)?|handle[sd]?)\b|^[-*+\s]*(?:fix|bug)(?:\([^)]*\))?:";
     MENDS = r"\b(?:fix(?:es|ed)|mend(?:s|ed)|repair(?:s|ed)|revert(?:s|ed))\b.{0,40}\b(?:breaking|breakage|broke|removed|renamed|incompatib|regression|bug)|\b(?:breaking|incompatib\w*) (?:bug|regression|behaviou?r)\b|\b(?:race condition|memory leak|deadlock|flicker|crash|hiccup)\b|\b(?:not|no longer) (?:crash|fail|hang|block|leak|flicker|freez|show|jump|los|render|re-?apply|duplicat|appear|stop|stuck|slow|ask|shift|wrap|cut|overlap)\w*";
     INTERNAL = r"\b(?:refactor\w*|unused|needless|spelling|dead code|unreachable|internal(?:s|ly)?|unit tests?|tests?|test suite|fixtures?|lint\w*|typos?|comments?|(?:in|from|of|to|the) (?:docs|documentation|readme|examples?)(?: page)?s?$|example (?:code|files?|configs?)|(?:first|start|front|home|landing|settings|admin|login|about) (?:page|screen|area|view|interface)|code ?base|private|clean-?up|clean(?:ed|s)? up|leftovers?|stubs?|dev(?:elopment)?[- ]dependenc\w+|icons?|buttons?|tooltips?|css|colou?rs?|logos?|strings?|translations?|labels? (?:in|on|of) the|whitespace|imports?|class(?:es)?|helpers?|mock\w*|storybook|github actions?|workflows?|source files?|variable names?|typing|type hints?|eslint|mypy|duplicated?|redundant|obsolete code|debug (?:output|log\w*)|log (?:line|message)s?|animations?|borders?|polyfills?|shadows?|margins?|themes?|[\w/.-]+\.(?:c|h|cc|cpp|go|rs|py|js|ts|tsx|php|java|rb|css|scss|vue)|spacing|padding|placeholder|menus?|tabs?|overview|dialogs?|toolbars?|wording|glyph|emoji|spinner|banner|footer|sidebar|screenshots?)\b";
@@ -34,6 +36,8 @@ patterns! {
     DEPRECATED = r"\bdeprecat\w*\b";
     ADVISORY = r"\bCVE-\d{4}-\d+\b|\bGHSA-[0-9a-z]{4}-";
     OLDER = r"\b(?:in|since|already in|as of) (?:version |release )?v?(\d+(?:\.\d+)+)\b";
+    EXCEPTION = r"\b(?:except|unless|(?:apart|aside) from|other than|with the exception)\b";
+    TELLS = r"^no (?:longer|more)\b|^none of\b|^nothing works\b";
     OTHER_WORDS = r"\b(?:record|ground|line|path|word|tie|heart|news|code|law|wave|ice)-?[- ]?breaking\b|\bbreaking (?:entries|entry|sections?|labels?|words?|commits?|headings?|badge|marker)\b|\bbreaking[- ](?:news|point|long|spaces?|hyphens?|lines?|words?|out of|up|down|free)\b|\bnon-?breaking (?:space|hyphen)|\b(?:line|word|page)[- ]break|\bincompatible (?:types?|exploit|browser|file|image|font)";
 }
 
@@ -134,7 +138,7 @@ pub(super) fn is_noise(line: &Context<'_>) -> bool {
 /// Whether what it announces is denied in the same breath. Where nobody has to do anything, that goes
 /// for the paragraph, unless another sentence of it wants something done.
 fn is_denied(text: &str) -> bool {
-    if !NEGATED.is_match(text) {
+    if !NEGATED.is_match(text) || is_excepted(text) {
         return false;
     }
     let telling = sentences(text).filter(|sentence| !NEGATED.is_match(sentence));
@@ -145,6 +149,20 @@ fn is_denied(text: &str) -> bool {
     kinds.next().is_none()
 }
 
+/// `No breaking changes, except that …`: behind the denial stands what there is.
+fn is_excepted(text: &str) -> bool {
+    sentences(text).any(|sentence| {
+        let denial = NEGATED.find(sentence);
+        let rest = denial.and_then(|denial| sentence.get(denial.end()..));
+        rest.is_some_and(|rest| EXCEPTION.is_match(rest))
+    })
+}
+
+/// Whether a line says that a dependency goes to another version.
+pub(super) fn is_bump(text: &str) -> bool {
+    DEPENDENCY.is_match(text) || BUMP.is_match(text)
+}
+
 /// `None.`, `n/a`, `-`: what fills an empty section.
 pub(super) fn says_none(text: &str) -> bool {
     let bare = text
@@ -153,6 +171,10 @@ pub(super) fn says_none(text: &str) -> bool {
     let words = [
         "none", "n/a", "nothing", "no", "keine", "aucun", "ninguno", "无", "нет",
     ];
+    // `No longer supports …` tells of something.
+    if TELLS.is_match(&bare) || EXCEPTION.is_match(&bare) {
+        return false;
+    }
     bare.is_empty()
         || words.contains(&bare.as_str())
         || bare.starts_with("none ")

@@ -31,7 +31,7 @@ static SIGNS: LazyLock<Vec<(Kind, String)>> = LazyLock::new(|| {
         ),
         plain(
             Action,
-            r"\brequires? (?:a |some )?(?:manual|one-time|full|new)\b|\bby hand\b",
+            r"\brequires? (?:a |some )?(?:manual|one-time|full|new)\b|\bneeds? (?:a |some )?manual\b|\bby hand\b",
         ),
         plain(
             Action,
@@ -111,6 +111,13 @@ static SIGNS: LazyLock<Vec<(Kind, String)>> = LazyLock::new(|| {
             Removed,
             format!(
                 r"{OURS}.{{0,60}}\b(?:was|were|is|are|has been|have been|got|will be)\b.{{0,12}}\b(?:removed|dropped|deleted|retired)\b"
+            ),
+        ),
+        // `foo` removed
+        (
+            Removed,
+            format!(
+                r"^[-*+•\s]*(?:[\w-]+ ){{0,2}}{OURS}(?:[ :]+[\w`'\x22./-]+){{0,2}}:? (?:removed|dropped|deleted|retired)(?:\s*$|[.,;:!]|\s*\(|\s+(?:in|from|as|because|since|for|and)\b)"
             ),
         ),
         (
@@ -213,7 +220,10 @@ static SIGNS: LazyLock<Vec<(Kind, String)>> = LazyLock::new(|| {
             r"\bneeds?\b.{0,30}(?:[A-Z][A-Z0-9]+_[A-Z0-9_]+)|\bneeds? (?:a |an )(?:new )?(?:token|key|account|license|licence)\b",
         ),
         plain(Action, r"\bmust(?:n't| not)?\b"),
-        plain(Removed, r"\bnot\b.{0,40}\bany ?more\b"),
+        plain(
+            Removed,
+            r"\b(?:not|none|nothing)\b.{0,40}\bany ?more\b|\bno more (?:[\w-]+ )?support\b",
+        ),
     ]
 });
 

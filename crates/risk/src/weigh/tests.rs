@@ -27,6 +27,24 @@ fn what_wants_something_of_people_counts() {
             Kind::Database,
         ),
         ("Back up your data before upgrading.", Kind::Action),
+        ("- No longer supports MySQL 5.7", Kind::Removed),
+        (
+            "- No more support for PHP 7, support for it was dropped",
+            Kind::Removed,
+        ),
+        ("- Needs manual intervention", Kind::Action),
+        ("- **Action** required: x", Kind::Action),
+        ("- action&nbsp;required: x", Kind::Action),
+        ("- a database\u{a0}migration runs", Kind::Database),
+        ("- None of the old settings work any more", Kind::Removed),
+        ("- No more support for PHP 7", Kind::Removed),
+        ("- `foo` removed", Kind::Removed),
+        ("- Config option foo removed", Kind::Removed),
+        ("- flag removed", Kind::Removed),
+        (
+            "No breaking changes, except that FOO was removed",
+            Kind::Breaking,
+        ),
         ("Upgrade to 2.5 first, then to 3.0.", Kind::Migration),
     ] {
         let found = told(line);
@@ -70,6 +88,18 @@ fn what_is_harmless_is_told_with_its_reason() {
             "the old way goes on",
         ),
         ("Fixes CVE-2026-1234.", "it closes a weakness"),
+        (
+            "No breaking changes. Parsing works except for tabs.",
+            "it says that there is none",
+        ),
+        (
+            "No breaking changes, but many fixes",
+            "it says that there is none",
+        ),
+        (
+            "It does not need manual intervention.",
+            "it says that there is none",
+        ),
     ] {
         let found = told(line);
         assert_eq!(
@@ -146,8 +176,82 @@ fn sentences_end_at_a_mark_before_a_space() {
     assert_eq!(sentences(&"a. ".repeat(300_000)).count(), 300_000);
     for text in ["](", "<a ", "<!", "<img"] {
         assert_eq!(
-            without_addresses(&text.repeat(300_000)).len(),
+            without_markup(&text.repeat(300_000)).len(),
             text.len() * 300_000
+        );
+    }
+}
+
+#[test]
+fn what_is_gone_denies_nothing_of_its_section() {
+    let found = told(
+        "### Breaking\n- No longer supports MySQL 5.7\n- Old sessions are dropped from the store\n",
+    );
+    let counting = found.iter().filter(|(_, lowered)| lowered.is_none());
+    assert_eq!(counting.count(), 2, "{found:?}");
+}
+
+#[test]
+fn headings_are_read_by_whole_words() {
+    for heading in [
+        "Latest changes",
+        "Special notes",
+        "Rebuilding the index",
+        "Specification",
+        "Social login",
+        "Official builds",
+        "Debugging",
+    ] {
+        let found = told(&format!("### {heading}\n- The setting `foo` was removed\n"));
+        assert_eq!(found.last(), Some(&(Kind::Removed, None)), "{heading}");
+    }
+    for heading in ["Tests", "CI", "Build system", "Refactoring", "Dependencies"] {
+        let found = told(&format!("### {heading}\n- The setting `foo` was removed\n"));
+        let reason = Some("it stands among what concerns developers");
+        assert_eq!(found, [(Kind::Removed, reason)], "{heading}");
+    }
+    assert_eq!(
+        told("### Major Changes\n- abc1234: Switch to ESM\n"),
+        [(Kind::BreakingSection, None)]
+    );
+}
+
+#[test]
+fn only_the_blocks_of_bumps_quote_somebody_else() {
+    let gone = "- The setting `foo` was removed";
+    for (before, quoted) in [
+        ("<details><summary>Full changelog</summary>", false),
+        ("<details>\n<summary>Release notes</summary>", false),
+        (
+            "Bumps [x](https://x.example) from 1.2 to 2.0.\n\n<details>\n<summary>Release notes</summary>",
+            true,
+        ),
+        (
+            "- chore(deps): bump x from 1 to 2\n<details><summary>Commits</summary>\na\n</details>\n\
+             <details><summary>Changelog</summary>",
+            true,
+        ),
+        (
+            "<details>\n<summary>acme/thing (docker.io/acme/thing)</summary>",
+            true,
+        ),
+        (
+            "<details><summary>Changelog</summary>\n<p>Sourced from x's changelog</p>",
+            true,
+        ),
+        (
+            "Bumps x from 1.2 to 2.0.\n\nOur own:\n\n<details><summary>Changelog</summary>",
+            false,
+        ),
+    ] {
+        let found = told(&format!("{before}\n\n{gone}\n\n</details>\n"));
+        let reason = quoted.then_some("it quotes somebody else");
+        assert_eq!(found, [(Kind::Removed, reason)], "{before}");
+        let found = told(&format!("{before}\n\n{gone}</details>\n{gone}"));
+        assert_eq!(
+            found,
+            [(Kind::Removed, reason), (Kind::Removed, None)],
+            "{before}"
         );
     }
 }
