@@ -7,6 +7,7 @@
 //! **Invariant:** notes that could not be fetched never reach this crate: absent notes are a
 //! result, unreachable ones are a reason to wait.
 
+mod advisory;
 mod assess;
 mod defuse;
 mod lines;

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::sync::LazyLock;
 
 use regex::{Regex, RegexBuilder};
 
+use crate::advisory;
 use crate::assess::Note;
 use crate::defuse::is_invisible;
 
@@ -74,27 +74,14 @@ pub(crate) fn findings(notes: &[Note], words: &[String]) -> Vec<Finding> {
 
 /// The identifiers of security advisories, each once, in the order of the notes.
 pub(crate) fn advisories(notes: &[Note]) -> Vec<String> {
-    static ADVISORY: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(?i)\b(?:CVE-[0-9]{4}-[0-9]{4,19}|GHSA(?:-[0-9a-z]{4}){3})\b")
-            .expect("the pattern is a literal")
-    });
-    let (mut found, mut seen) = (Vec::new(), HashSet::new());
-    for text in notes
+    let texts = notes
         .iter()
-        .flat_map(|note| note.title.iter().chain([&note.body]))
-    {
-        for id in ADVISORY.find_iter(text) {
-            let id = id.as_str().to_ascii_uppercase();
-            let id = match id.strip_prefix("GHSA-") {
-                Some(rest) => format!("GHSA-{}", rest.to_ascii_lowercase()),
-                None => id,
-            };
-            if seen.insert(id.clone()) {
-                found.push(id);
-            }
-        }
-    }
-    found
+        .flat_map(|note| note.title.iter().chain([&note.body]));
+    let mut seen = HashSet::new();
+    texts
+        .flat_map(|text| advisory::named(text))
+        .filter(|id| seen.insert(id.clone()))
+        .collect()
 }
 
 /// The text without what cannot be seen, which may stand within a word.

@@ -160,7 +160,7 @@ fn without_markup(text: &str) -> String {
             _ => None,
         };
         let bold = rest.starts_with("**");
-        let width = skipped.unwrap_or(if bold { 2 } else { c.len_utf8() });
+        let width = skipped.unwrap_or_else(|| if bold { 2 } else { c.len_utf8() });
         match c {
             _ if skipped.is_some() => kept.push(' '),
             _ if bold => {}

@@ -8,6 +8,7 @@ use version::Tag;
 use super::context::Context;
 use super::part::Part;
 use super::{Kind, sentences, signs};
+use crate::advisory;
 
 fn pattern(text: &str) -> Regex {
     Regex::new(&format!("(?i){text}")).expect("the pattern is a literal")
@@ -34,7 +35,6 @@ patterns! {
     STILL = r"\bstill (?:works?|read|accepted|supported|available|honou?red|recogni[sz]ed|understood|there|valid|be used)\b|\bcontinues? to (?:work|be|accept|read)|\bkeeps? working\b|\bkeep on working\b|\bremain(?:s)? (?:available|supported|valid|as)\b|\bstays? (?:available|supported|valid|as)\b|\bare kept\b|\bis kept\b|\bkeeps? (?:its|their|the old)\b|\bold (?:name|names|one|ones|key|keys) (?:still|also|too|works?|remain)|\bboth (?:names|spellings|work)\b|\bas an alias\b";
     ITSELF = r"\bautomatic(?:ally)?\b|\bby itself\b|\bon its own\b|\btransparent(?:ly)?\b|\bhappens (?:at|on|in|during) (?:the )?(?:start|background)|\bin the background\b|\bwithin (?:a few |some )?seconds\b|\bin (?:a few |some )?seconds\b|\btakes? (?:only |just )?(?:a |one )?(?:moment|blink|second|instant)\b|\bblink\b|\b(?:is|are) converted\b|\bno need to\b|\bnothing for you\b|\bselbst(?:ständig)?\b|\bvon selbst\b|自动";
     DEPRECATED = r"\bdeprecat\w*\b";
-    ADVISORY = r"\bCVE-\d{4}-\d+\b|\bGHSA-[0-9a-z]{4}-";
     OLDER = r"\b(?:in|since|already in|as of) (?:version |release )?v?(\d+(?:\.\d+)+)\b";
     EXCEPTION = r"\b(?:except|unless|(?:apart|aside) from|other than|with the exception)\b";
     TELLS = r"^no (?:longer|more)\b|^none of\b|^nothing works\b";
@@ -81,7 +81,7 @@ pub(super) fn reason(
     if STRONG.is_match(text) {
         return None;
     }
-    if ADVISORY.is_match(text) && kind != Kind::Action {
+    if advisory::is_named(text) && kind != Kind::Action {
         return Some("it closes a weakness");
     }
     if speaks_of_older(text, version) {

@@ -2,9 +2,10 @@
 
 use std::sync::LazyLock;
 
-use regex::{Regex, RegexSet, RegexSetBuilder};
+use regex::{RegexSet, RegexSetBuilder};
 
 use super::Kind;
+use crate::advisory;
 
 /// What belongs to whoever runs a service, rather than to whoever writes it.
 const OURS: &str = r"(?:settings?|options?|variables?|env(?:ironment)?|config(?:uration)?|flags?|parameters?|keys?|api|endpoints?|commands?|plugins?|integrations?|supports?|features?|columns?|metrics?|fields?|images?|containers?|volumes?|tags?|arguments?|switch|scopes?|roles?|permissions?|webhooks?|providers?|database|backend|storage|format|protocol|login|method|page|mode|[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+|`[^`]+`|--[a-z][a-z-]+)";
@@ -236,12 +237,6 @@ static SET: LazyLock<RegexSet> = LazyLock::new(|| {
     set.expect("the patterns are literals")
 });
 
-/// Words about advisories.
-static ADVISORY: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)\b(?:CVE-[0-9]{4}-[0-9]{4,19}|GHSA(?:-[0-9a-z]{4}){3})\b")
-        .expect("the pattern is a literal")
-});
-
 /// In any case, but for names of variables, which are capitals or nothing.
 fn flagged(pattern: &str) -> String {
     let capitals = r"[A-Z][A-Z0-9]+";
@@ -269,5 +264,5 @@ pub(super) fn kind(line: &str) -> Option<Kind> {
     first
         .and_then(|at| SIGNS.get(at))
         .map(|(kind, _)| *kind)
-        .or_else(|| ADVISORY.is_match(line).then_some(Kind::Security))
+        .or_else(|| advisory::is_named(line).then_some(Kind::Security))
 }
