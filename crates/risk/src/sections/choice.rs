@@ -97,17 +97,20 @@ impl<'a> Choice<'a> {
         first.append(&mut inside);
         // What is inside stands behind what it is inside of, but for what is not released, and has a
         // lower level: the first manner is the releases'. A name with one version is a title's.
-        let again = |seen: &&(Manner<'_>, &Heading<'_>)| {
-            versions
-                .get(&seen.0)
-                .is_some_and(|versions| versions.len() > 1)
-        };
+        let count = |manner: &Manner<'_>| versions.get(manner).map_or(0, HashSet::len);
         let main = match first.first() {
             Some((manner, _)) if manner.is_bare() => Some(*manner),
             other => first
                 .iter()
-                .filter(again)
-                .reduce(|best, next| if is_above(best, next) { next } else { best })
+                .filter(|(manner, _)| count(manner) > 1)
+                .reduce(|best, next| {
+                    let more = count(&next.0) > count(&best.0);
+                    if is_above(best, next, more) {
+                        next
+                    } else {
+                        best
+                    }
+                })
                 .or(other)
                 .map(|(manner, _)| *manner),
         };
@@ -185,15 +188,21 @@ fn is_below(open: &Heading<'_>, heading: &Heading<'_>) -> bool {
     heading.class != open.class || heading.level > open.level
 }
 
-/// Whether the second stands above the first, or beside it with nothing but the version.
-fn is_above(this: &(Manner<'_>, &Heading<'_>), other: &(Manner<'_>, &Heading<'_>)) -> bool {
-    let bare = other.0.is_bare() && !this.0.is_bare();
+/// Whether the second stands above the first, or beside it with nothing but the version, or with
+/// `more` of them.
+fn is_above(
+    this: &(Manner<'_>, &Heading<'_>),
+    other: &(Manner<'_>, &Heading<'_>),
+    more: bool,
+) -> bool {
+    let better = other.0.is_bare() || (more && !this.0.is_bare());
     match (this.1.class, other.1.class) {
         (Class::Marked, Class::Marked) | (Class::Bold, Class::Bold) => {
             let (above, level) = (other.1.level, this.1.level);
-            above < level || (above == level && bare)
+            above < level || (above == level && better && this.0 != other.0)
         }
         (Class::Bold, Class::Marked) => true,
+        (Class::Plain, Class::Plain) => more,
         _ => false,
     }
 }

@@ -258,6 +258,30 @@ fn a_project_with_a_new_name_goes_on() {
 }
 
 #[test]
+fn what_is_spoken_of_before_the_releases_does_not_hide_them() {
+    let versions = |text: &str| -> Vec<String> {
+        let sections = sections(text).into_iter();
+        sections.map(|section| section.version).collect()
+    };
+    for front in [
+        "### Python 3.8\n\n### Python 3.9\n",
+        "## Python 3.8\n\n## Python 3.9\n",
+        "**Python 3.8**\n\n**Python 3.9**\n",
+    ] {
+        for name in ["", "Acme "] {
+            let text = format!(
+                "# Changelog\n\n{front}\n## {name}1.3.0\nc\n\n## {name}1.2.0\nb\n\n## {name}1.1.0\na\n"
+            );
+            let found = versions(&text);
+            assert!(
+                found.ends_with(&["1.3.0", "1.2.0", "1.1.0"].map(str::to_owned)),
+                "{text}: {found:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn code_and_comments_hide_headings_only_where_they_end() {
     for inner in [
         "```docker pull x:1```",
