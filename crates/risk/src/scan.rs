@@ -150,19 +150,21 @@ fn quote(head: &str, matched: &str, tail: &str) -> String {
     } else {
         format!("…{}", head.chars().skip(skipped).collect::<String>())
     };
-    bounded(&format!("{head}{}{tail}", one_line(matched)))
+    bounded(&format!("{head}{}{tail}", one_line(matched)), MAX_QUOTE)
 }
 
-fn bounded(line: &str) -> String {
-    if line.chars().count() <= MAX_QUOTE {
+/// At most so many characters, the last of them a mark where something is left out.
+pub(crate) fn bounded(line: &str, characters: usize) -> String {
+    if line.chars().count() <= characters {
         return line.to_owned();
     }
-    line.chars().take(MAX_QUOTE - 1).chain(['…']).collect()
+    let kept = characters.saturating_sub(1);
+    line.chars().take(kept).chain(['…']).collect()
 }
 
 /// A line as it is quoted: bounded, on one line.
 pub(crate) fn quoted(line: &str) -> String {
-    bounded(one_line(line).trim())
+    bounded(one_line(line).trim(), MAX_QUOTE)
 }
 
 /// Collapses white space to single spaces and drops control characters.

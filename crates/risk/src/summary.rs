@@ -2,7 +2,7 @@
 
 use crate::assess::{Assessment, Note, Rule};
 use crate::defuse::{defuse, defuse_url};
-use crate::scan::one_line;
+use crate::scan::{bounded, one_line};
 use crate::weigh::highlight;
 
 /// How many characters of a release's title are shown.
@@ -84,11 +84,8 @@ fn release(note: &Note) -> String {
     let title = title.trim();
     let told = if title.is_empty() || version::same_version(title, &version) {
         defuse(&format!("- {version}"))
-    } else if title.chars().count() > MAX_TITLE {
-        let short: String = title.chars().take(MAX_TITLE - 1).collect();
-        defuse(&format!("- {version}: {short}…"))
     } else {
-        defuse(&format!("- {version}: {title}"))
+        defuse(&format!("- {version}: {}", bounded(title, MAX_TITLE)))
     };
     match defuse_url(&note.url) {
         url if url.is_empty() || url.len() > MAX_LINK => told,
