@@ -31,7 +31,7 @@ pattern!(NUMBER, r"([#!])([0-9])");
 pattern!(OLD_ISSUE, r"(?i)\b(GH-)([0-9])");
 pattern!(
     CLOSED_LINK,
-    r"(?i)\b((?:clos|fix|resolv|implement)(?:e?[sd]?|ing)(?:\s+issues?)?\s*:?\s+)(https?://[^\s()]*[^\s().,;:])"
+    r"(?i)\b((?:close[sd]?|closing|fix(?:e[sd]|ing)?|resolve[sd]?|resolving|implement(?:s|ed|ing)?)(?:\s+issues?)?\s*:?\s+)(https?://[^\s()]*[^\s().,;:])"
 );
 pattern!(OWN_TRAILER, r"(?i)\b(Upgrade-Id|Bowline-Reverts)\s*:");
 pattern!(
