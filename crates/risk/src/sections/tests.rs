@@ -419,7 +419,7 @@ fn headings_that_nothing_but_their_words_mark_are_read() {
 fn headings_of_more_projects_are_read() {
     let frame = "=".repeat(80);
     for style in [
-        "FRAME\nRedis V     Released Tue 09 Jan 2024 10:45:52 IST\nFRAME",
+        "FRAME\nRedis V     Released Tue 09 Jan 2024 10:45:52 GMT\nFRAME",
         "## MariaDB V Release Notes",
         "## What's New In Python V",
         "## Acme for Kubernetes V",
