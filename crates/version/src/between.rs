@@ -42,7 +42,8 @@ pub fn between(from: &Tag, to: &Tag, candidates: impl Iterator<Item = String>) -
 /// Releases are named after the source, not after the image: prefix and flavour are not compared,
 /// and revisions only where the release has them too, so `v4.7.0` lies between `4.6.3-r1` and
 /// `4.10.0-r1`, and `4.6.3-r2` before `4.6.3-r3`. Releases with more numbers than the tag count for
-/// the tag that contains them.
+/// the tag that contains them, unless there is a release of just the tag's numbers: then `0.8.6.2`
+/// comes after `0.8.6`.
 pub fn releases_between(
     from: &Tag,
     to: &Tag,
@@ -64,14 +65,14 @@ pub fn notes_between(from: &Tag, to: &Tag, versions: impl Iterator<Item = String
             Kind::Numeric(release) => Some((release, text)),
             Kind::Floating | Kind::Commit | Kind::Digest => None,
         })
-        .filter(|(release, _)| source_order(release, old) == Some(Ordering::Greater))
-        .filter(|(release, _)| {
-            matches!(
-                source_order(release, new),
-                Some(Ordering::Less | Ordering::Equal)
-            )
-        })
         .collect();
+    let exact = |tag: &Numeric| found.iter().any(|(release, _)| release.parts == tag.parts);
+    let (old_exact, new_exact) = (exact(old), exact(new));
+    found.retain(|(release, _)| {
+        let after = source_order(release, old, old_exact) == Some(Ordering::Greater);
+        let until = source_order(release, new, new_exact);
+        after && matches!(until, Some(Ordering::Less | Ordering::Equal))
+    });
     found.sort_by(|(a, left), (b, right)| sorted(a, b).then_with(|| left.cmp(right)));
     found.into_iter().map(|(_, text)| text).collect()
 }
@@ -85,10 +86,16 @@ fn sorted(a: &Numeric, b: &Numeric) -> Ordering {
         .then_with(|| a.revisions.cmp(&b.revisions))
 }
 
-/// Orders a release against an image tag by as many numbers as the tag has, and by its counters if
-/// the release has the same ones.
-fn source_order(release: &Numeric, tag: &Numeric) -> Option<Ordering> {
-    let padded = release.parts.iter().copied().chain(std::iter::repeat(0));
-    let order = padded.take(tag.parts.len()).cmp(tag.parts.iter().copied());
-    ranked(order, release, tag)
+/// Orders a release against an image tag by as many numbers as the tag has, or exactly, and by its
+/// counters if the release has the same ones.
+fn source_order(release: &Numeric, tag: &Numeric, exact: bool) -> Option<Ordering> {
+    let count = match exact {
+        true => tag.parts.len().max(release.parts.len()),
+        false => tag.parts.len(),
+    };
+    let padded = |numbers: &Numeric| {
+        let numbers = numbers.parts.clone().into_iter();
+        numbers.chain(std::iter::repeat(0)).take(count)
+    };
+    ranked(padded(release).cmp(padded(tag)), release, tag)
 }

@@ -173,6 +173,10 @@ fn read_suffix(found: &mut Numeric, suffix: &str) {
                 }
                 Previous::Flavour => flavour.push(token),
             }
+        } else if !attached && is_commit(token) {
+            // Before its first letters are read as a beta's.
+            flavour.push(COMMIT);
+            previous = Previous::Flavour;
         } else if let Some(identifiers) = prerelease::read(token, attached)
             && add_prerelease(found, &identifiers)
         {
@@ -185,7 +189,7 @@ fn read_suffix(found: &mut Numeric, suffix: &str) {
             found.revisions.push(revision);
             previous = Previous::Numbers;
         } else {
-            let commit = is_commit(token) || token.strip_prefix('g').is_some_and(is_commit);
+            let commit = token.strip_prefix('g').is_some_and(is_commit);
             flavour.push(if commit { COMMIT } else { token });
             previous = Previous::Flavour;
         }

@@ -70,7 +70,9 @@ pub(super) struct Named {
 /// The version of a heading that is marked as one.
 pub(super) fn named(heading: &str) -> Option<Named> {
     let plain = without_markup(heading);
-    let words: Vec<&str> = words(&plain).collect();
+    // What it is compared to is the version before.
+    let plain = plain.split(" compared to ").next().unwrap_or_default();
+    let words: Vec<&str> = words(plain).collect();
     let (at, spans) = place(&words)?;
     let release = version_in(words.get(at)?)?;
     let before = words.get(..at).unwrap_or_default();

@@ -464,3 +464,15 @@ fn where_links_lead_is_no_heading() {
         )],
     );
 }
+
+#[test]
+fn what_a_release_is_compared_to_is_not_what_it_is() {
+    let text = "***** ChangeLog for 22.0.1 compared to 22.0.0 *****\nFIX: b\n\n\
+                ***** ChangeLog for 22.0.0 compared to 21.0.0 *****\nNEW: a\n";
+    let found = sections(text);
+    let told: Vec<(&str, &str)> = found
+        .iter()
+        .map(|section| (section.version.as_str(), section.body.trim()))
+        .collect();
+    assert_eq!(told, [("22.0.1", "FIX: b"), ("22.0.0", "NEW: a")]);
+}

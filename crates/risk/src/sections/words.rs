@@ -104,7 +104,7 @@ pub(super) fn telling(words: &[&str]) -> usize {
     let mut after_time = false;
     let mut count = 0;
     for word in words {
-        // A zone has a name of its own, and stands behind the time: `10:45:52 IST`.
+        // A zone has a name of its own, and stands behind the time: `10:45:52 GMT`.
         let zone = after_time && word.starts_with(char::is_uppercase);
         after_time = is_time(word);
         count += usize::from(!(after_time || zone || is_filler(word)));

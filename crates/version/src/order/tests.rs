@@ -219,6 +219,26 @@ fn counters_order_the_releases_that_carry_them_too() {
             &["v17.6.1", "v17.6.2", "v17.7.0"],
             &["v17.6.2"],
         ),
+        // Where there is a release of just the tag's numbers, more numbers come after it.
+        (
+            "0.8.6",
+            "0.8.8",
+            &["v0.8.6", "v0.8.6.2", "v0.8.7", "v0.8.8", "v0.8.8.1"],
+            &["v0.8.6.2", "v0.8.7", "v0.8.8"],
+        ),
+        (
+            "26.02",
+            "26.03.1",
+            &["v26.02", "v26.02.1", "v26.03", "v26.03.1"],
+            &["v26.02.1", "v26.03", "v26.03.1"],
+        ),
+        // Else they belong to the tag that contains them.
+        (
+            "4.0.14",
+            "4.0.15",
+            &["v4.0.14.2939", "v4.0.15.2941"],
+            &["v4.0.15.2941"],
+        ),
         // Where the names say nothing of the counter, or of another one, the numbers decide.
         ("4.6.3-r1", "4.6.3-r3", &["4.6.3"], &[]),
         ("4.6.3-r1", "4.7.0-r1", &["4.6.3", "4.7.0"], &["4.7.0"]),
