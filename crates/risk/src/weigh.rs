@@ -8,6 +8,11 @@ mod context;
 mod lower;
 mod part;
 mod signs;
+mod title;
+
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use self::context::{Context, lines};
 use self::part::Part;
@@ -118,21 +123,31 @@ pub(crate) fn highlight(body: &str) -> Option<String> {
 
 /// `denied`: the section said that there is none.
 fn judge(line: &Context<'_>, version: &str, denied: bool) -> Option<(Kind, Option<&'static str>)> {
-    let words = without_markup(&line.text);
+    let words = without_sayings(&without_markup(&line.text));
     let sign = signs::kind(&words);
     let in_section = match line.part {
         _ if denied => None,
-        Part::Breaking if line.is_item() => Some(Kind::BreakingSection),
+        Part::Breaking if line.is_item() && !line.is_remark() => Some(Kind::BreakingSection),
         Part::Removed if line.is_item() => Some(Kind::Removed),
         _ => None,
     };
     let kind = sign.or(in_section)?;
-    let lowered = lower::reason(line, kind, sign.is_some(), version);
+    let lowered = lower::reason(line, &words, kind, sign.is_some(), version);
     // In a section about breakage what announces nothing by itself is no finding when harmless.
     if sign.is_none() && lowered.is_some() {
         return None;
     }
     Some((kind, lowered))
+}
+
+/// Without questions, and without what is quoted and has several words: the text of a button or of
+/// a message is not said by the notes. One word may be a setting's name.
+fn without_sayings(text: &str) -> String {
+    static SAYING: LazyLock<Regex> = LazyLock::new(|| {
+        let pattern = r#""[^"]*\s[^"]*"|“[^”]*\s[^”]*”|[^.!?;:]*\?[*_"”)]*\s"#;
+        Regex::new(pattern).expect("the pattern is a literal")
+    });
+    SAYING.replace_all(text, " ").into_owned()
 }
 
 /// Without tags, addresses and bold: what they spell is not said, and what emphasis divides is one

@@ -38,6 +38,14 @@ impl<'a> Context<'a> {
     }
 }
 
+impl Context<'_> {
+    /// A few words that are no item of a list: a greeting, or `See below.`
+    pub(super) fn is_remark(&self) -> bool {
+        let words = self.text.split_whitespace().count();
+        words < 5 && !self.text.starts_with(['-', '*', '+', '•', '|', '`'])
+    }
+}
+
 /// Every line of a text that is not empty.
 pub(super) fn lines(text: &str) -> Vec<Context<'_>> {
     let mut reader = Reader::default();

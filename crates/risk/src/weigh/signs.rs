@@ -8,7 +8,7 @@ use super::Kind;
 use crate::advisory;
 
 /// What belongs to whoever runs a service, rather than to whoever writes it.
-const OURS: &str = r"(?:settings?|options?|variables?|env(?:ironment)?|config(?:uration)?|flags?|parameters?|keys?|api|endpoints?|commands?|plugins?|integrations?|supports?|features?|columns?|metrics?|fields?|images?|containers?|volumes?|tags?|arguments?|switch|scopes?|roles?|permissions?|webhooks?|providers?|database|backend|storage|format|protocol|login|method|page|mode|[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+|`[^`]+`|--[a-z][a-z-]+)";
+const OURS: &str = r"(?:settings?|options?|variables?|env(?:ironment)?|config(?:uration)?|flags?|parameters?|keys?|api|endpoints?|commands?|plugins?|integrations?|supports?|features?|metrics?|fields?|credentials?|passwords?|images?|containers?|volumes?|tags?|arguments?|switch|scopes?|roles?|permissions?|webhooks?|providers?|database|backend|storage|format|protocol|login|method|page|mode|[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+|`[^`]+`|--[a-z][a-z-]+)";
 const PROGRAMS: &str = r"(?:postgres(?:ql)?|mysql|mariadb|redis|valkey|node(?:\.?js)?|php|python|java|jdk|docker|compose|kubernetes|k8s|helm|elasticsearch|opensearch|mongo(?:db)?|sqlite|meilisearch|typesense|linux|kernel|glibc|openssl|ios|android|pgvector|rabbitmq|kafka|nginx|clients?|apps?|agents?|go|rust|memory|ram|gib|gb)";
 
 /// So many bytes may be remembered of the search for all patterns at once.
@@ -221,6 +221,42 @@ static SIGNS: LazyLock<Vec<(Kind, String)>> = LazyLock::new(|| {
             r"\bneeds?\b.{0,30}(?:[A-Z][A-Z0-9]+_[A-Z0-9_]+)|\bneeds? (?:a |an )(?:new )?(?:token|key|account|license|licence)\b",
         ),
         plain(Action, r"\bmust(?:n't| not)?\b"),
+        plain(
+            Breaking,
+            r"\b(?:refuses?|fails?|failing|unable) to (?:start|boot|run)\b|\bwill not (?:start|boot|run)\b|\bstart-?up (?:stops|fails)\b|\bexits? with an? error\b|\b(?:error|message) and exits?\b|\b(?:is|are|gets?|will be) (?:now )?(?:refused|rejected)\b|\bis unknown\b",
+        ),
+        plain(
+            Breaking,
+            r"\bunless\b.{0,60}\b(?:is|are) (?:set|given|configured|enabled|present)\b|\bunless (?:stated|configured|set) otherwise\b|\bbinds? to (?:the )?(?:localhost|loopback|127\.0\.0\.1)|\bnow binds?\b",
+        ),
+        plain(
+            Breaking,
+            r"\b(?:maximum|minimum|max|min|limit|size|length|time-?out|default)\b.{0,50}\b(?:lowered|reduced|limited|raised|shortened)\b|\b(?:is|are|was|were) limited to \d",
+        ),
+        plain(
+            Removed,
+            r"\bstop(?:s|ped)? (?:honou?ring|reading|accepting|supporting|shipping|publishing|using|building|looking)\b|\b(?:is|are) not (?:looked at|read|honou?red|recogni[sz]ed)\b|\bonly .{1,40} remains?\b",
+        ),
+        plain(
+            Action,
+            r"\b(?:is|are) expected (?:to|in|at|under|below)\b|\bmake sure (?:that|to|you|your|no|the|`)|\b(?:ensure|check|verify) (?:that )?your?\b|\b(?:refer|see|read|consult|follow)\b.{0,30}\b(?:migration|upgrade|upgrading) (?:notes|guide|instructions)\b",
+        ),
+        plain(
+            Action,
+            r"\bset (?:the |these |this )?(?:\w+ )?`?(?:[A-Z][A-Z0-9]+_[A-Z0-9_]+)\*?`? ?(?:environment )?variables?\b|\b(?:have|has|having) to be (?:set up|entered|created|made|signed|connected)\b|\b(?:log|sign)(?:s|ged|ned)? (?:everyone|everybody|all users|you) out\b|\b(?:log|sign) in (?:again|anew)\b",
+        ),
+        plain(
+            Database,
+            r"\bre-?calculat\w+|\bre-?comput\w+|\bre-?scan(?:s|ned|ning)?\b",
+        ),
+        plain(
+            Removed,
+            r"\bne (?:fonctionne|marche|sont|lit|prend)\w*\b.{0,20}\bplus\b",
+        ),
+        plain(
+            Action,
+            r"\b(?:doit|doivent|désormais|dorénavant|attendu(?:e|s|es)?|recalcul\w+)\b",
+        ),
         plain(
             Removed,
             r"\b(?:not|none|nothing)\b.{0,40}\bany ?more\b|\bno more (?:[\w-]+ )?support\b",
