@@ -10,6 +10,7 @@ mod part;
 mod signs;
 mod title;
 
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -79,6 +80,7 @@ const MAX_PER_RELEASE: usize = 40;
 #[must_use]
 pub fn weigh(notes: &[Note]) -> Vec<Announced> {
     let mut found = Vec::new();
+    let alike = alike(notes);
     for note in notes {
         let (mut count, mut denied) = (0, false);
         let (title, body) = (note.title.as_deref().map(visible), visible(&note.body));
@@ -88,6 +90,8 @@ pub fn weigh(notes: &[Note]) -> Vec<Announced> {
             let Some((kind, lowered)) = judge(&line, &note.version, denied) else {
                 continue;
             };
+            let same = alike.get(line.text.as_ref()).copied().unwrap_or_default();
+            let lowered = lowered.or((same >= SERIES).then_some("it stands in each release alike"));
             // A release with a hundred bumps says nothing new with each.
             if count == MAX_PER_RELEASE && lowered.is_some() {
                 continue;
@@ -100,6 +104,28 @@ pub fn weigh(notes: &[Note]) -> Vec<Announced> {
                 url: note.url.clone(),
                 lowered,
             }));
+        }
+    }
+    found
+}
+
+/// What stands in so many releases says nothing of one of them.
+const SERIES: usize = 3;
+
+/// In how many releases each line stands.
+fn alike(notes: &[Note]) -> HashMap<String, usize> {
+    let mut found = HashMap::new();
+    if notes.len() < SERIES {
+        return found;
+    }
+    for note in notes {
+        let body = visible(&note.body);
+        let own: HashSet<String> = lines(&body)
+            .into_iter()
+            .map(|line| line.text.into_owned())
+            .collect();
+        for line in own {
+            *found.entry(line).or_default() += 1;
         }
     }
     found
@@ -140,11 +166,11 @@ fn judge(line: &Context<'_>, version: &str, denied: bool) -> Option<(Kind, Optio
     Some((kind, lowered))
 }
 
-/// Without questions, and without what is quoted and has several words: the text of a button or of
-/// a message is not said by the notes. One word may be a setting's name.
+/// Without questions, without what is quoted and has several words, and without `the removed file`:
+/// the text of a button or of a message is not said by the notes. One word may be a setting's name.
 fn without_sayings(text: &str) -> String {
     static SAYING: LazyLock<Regex> = LazyLock::new(|| {
-        let pattern = r#""[^"]*\s[^"]*"|“[^”]*\s[^”]*”|[^.!?;:]*\?[*_"”)]*\s"#;
+        let pattern = r#"(?i)"[^"]*\s[^"]*"|“[^”]*\s[^”]*”|[^.!?;:]*\?[*_"”)]*\s|\b(?:the|a|an|of|already|any|shows?|returns?|returned|with) (?:removed|deleted|dropped|renamed|migrated) \w+|\bDELETE /\S*"#;
         Regex::new(pattern).expect("the pattern is a literal")
     });
     SAYING.replace_all(text, " ").into_owned()

@@ -31,7 +31,7 @@ pub(crate) struct Numeric {
 }
 
 /// Stands in a flavour for a commit id, which differs from build to build.
-const COMMIT: &str = "<commit>";
+pub(crate) const COMMIT: &str = "<commit>";
 
 /// Before a commit id, whatever the id looks like.
 const COMMIT_WORDS: [&str; 3] = ["sha", "commit", "git"];

@@ -1,6 +1,6 @@
 //! Releases as projects name them: `v1.2.3`, `app@1.2.3`, `app-v1.2.3`, `release/1.2`, `b4719`.
 
-use crate::grammar::Kind;
+use crate::grammar::{COMMIT, Kind};
 use crate::tag::{Shape, Tag};
 
 /// The version that a release's name holds, and whose release it is.
@@ -66,6 +66,7 @@ impl ReleaseName {
         let line = parts.any(|part| ["x", "X", "*"].contains(&part));
         let word_like = numeric.shape == Shape::Dotted
             && !numbers.contains('.')
+            && numeric.flavour != COMMIT
             && numbers.ends_with(|c: char| c.is_ascii_alphabetic());
         let holds =
             joined && is_version(version) && !line && !word_like && numbers.chars().all(clean);
@@ -214,6 +215,7 @@ mod tests {
             ("llama-b4719", "b4719", Some("llama")),
             ("build-4719", "4719", None),
             ("stable-9823", "9823", None),
+            ("260407-c5d2f81aa", "260407-c5d2f81aa", None),
         ] {
             let expected = ReleaseName {
                 version: version.to_owned(),

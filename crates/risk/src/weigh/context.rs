@@ -204,7 +204,7 @@ const LONGEST: usize = 2_000;
 /// Whether a line begins an item of a list, a row of a table or a quotation.
 fn begins(bare: &str) -> bool {
     let numbered = bare.trim_start_matches(|c: char| c.is_ascii_digit());
-    let bullet = ["- ", "* ", "+ ", "• ", "|", ".. "]
+    let bullet = ["- ", "* ", "+ ", "• ", "|", ".. ", "<"]
         .iter()
         .any(|mark| bare.starts_with(mark));
     bullet

@@ -80,7 +80,7 @@ static SIGNS: LazyLock<Vec<(Kind, String)>> = LazyLock::new(|| {
         ),
         plain(
             Breaking,
-            r"\b(?:exits?|refuses?|fails?|stops?)(?: to start)? (?:on|with|if|when|below|under) (?:an? )?(?:older|old|previous|anything)|\bformerly\b|\banswers? (?:with )?[45]\d\d\b|\b(?:closed|off|disabled|enabled|denied|required|blocked|private) by default\b",
+            r"\b(?:exits?|refuses?|fails?|stops?)(?: to start)? (?:on|with|if|when|below|under) (?:an? )?(?:older|old|previous|anything)|\bformerly\b|\banswers? (?:with )?[45]\d\d\b|\b(?:closed|enabled|denied|required|blocked|private) by default\b|\bnow (?:off|disabled|on) by default\b",
         ),
         plain(
             Removed,
@@ -220,14 +220,13 @@ static SIGNS: LazyLock<Vec<(Kind, String)>> = LazyLock::new(|| {
             Action,
             r"\bneeds?\b.{0,30}(?:[A-Z][A-Z0-9]+_[A-Z0-9_]+)|\bneeds? (?:a |an )(?:new )?(?:token|key|account|license|licence)\b",
         ),
-        plain(Action, r"\bmust(?:n't| not)?\b"),
         plain(
             Breaking,
-            r"\b(?:refuses?|fails?|failing|unable) to (?:start|boot|run)\b|\bwill not (?:start|boot|run)\b|\bstart-?up (?:stops|fails)\b|\bexits? with an? error\b|\b(?:error|message) and exits?\b|\b(?:is|are|gets?|will be) (?:now )?(?:refused|rejected)\b|\bis unknown\b",
+            r"\b(?:refuses?|fails?|failing|unable) to (?:start|boot|run)\b|\bwill not (?:start|boot|run)\b|\bstart-?up (?:stops|fails)\b|\bexits? with an? error\b|\b(?:error|message) and exits?\b|\b(?:is|are|gets?|will be) (?:now )?(?:refused|rejected)\b|\bis unknown\b|\bkeeps? .{1,40} from (?:starting|booting|running)\b|\bstays? down\b",
         ),
         plain(
             Breaking,
-            r"\bunless\b.{0,60}\b(?:is|are) (?:set|given|configured|enabled|present)\b|\bunless (?:stated|configured|set) otherwise\b|\bbinds? to (?:the )?(?:localhost|loopback|127\.0\.0\.1)|\bnow binds?\b",
+            r"\bunless\b.{0,60}\b(?:is|are) (?:set|given|configured|enabled|present)\b|\bunless (?:stated|configured|set|asked|told|allowed)\b|\bunless\b.{0,40}\ballows?\b|\bbinds? to (?:the )?(?:localhost|loopback|127\.0\.0\.1)|\bnow binds?\b",
         ),
         plain(
             Breaking,
@@ -244,6 +243,14 @@ static SIGNS: LazyLock<Vec<(Kind, String)>> = LazyLock::new(|| {
         plain(
             Action,
             r"\bset (?:the |these |this )?(?:\w+ )?`?(?:[A-Z][A-Z0-9]+_[A-Z0-9_]+)\*?`? ?(?:environment )?variables?\b|\b(?:have|has|having) to be (?:set up|entered|created|made|signed|connected)\b|\b(?:log|sign)(?:s|ged|ned)? (?:everyone|everybody|all users|you) out\b|\b(?:log|sign) in (?:again|anew)\b",
+        ),
+        plain(
+            Action,
+            r"\bplease (?:use|set|add|change|run|remove|move|replace|check|adjust|rename|edit|re-?\w+)\b|\b(?:has|have|had|need|needs) to be (?:of|at|on) .{0,20}\d|(?:^|[.!:;] )\W*(?:translate|adjust|edit|copy|rename|replace) (?:your|such|these|those|all)\b",
+        ),
+        plain(
+            Breaking,
+            r"^\W*(?:\[[^\]]{1,40}\]\W*|\*\*[^*]{1,40}\*\*\W*|[\w./-]+(?:\([^)]*\))?!?:\s*)?(?:reject|deny|refuse|disallow|forbid|enforce|validate)s?\b",
         ),
         plain(
             Database,

@@ -10,6 +10,9 @@ use regex::Regex;
 
 use super::Kind;
 
+/// So many words has a title that refers to nothing.
+const FEW: usize = 14;
+
 fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("the pattern is a literal")
 }
@@ -22,8 +25,10 @@ macro_rules! patterns {
 
 patterns! {
     // A list's item with a reference to the change.
-    ITEM = r"^\s*(?:[-*+•]|\d+[.)])\s";
+    ITEM = r"^\s*(?:(?:[-*+•]|\d+[.)])\s|<li>)";
     REFERENCE = r"#\d{1,6}\b|/(?:pull|pulls|issues|merge_requests|commit)/|\bmerge request\b|!\d{2,6}\b|\bby @[\w-]|@[0-9a-f]{10,40}\b|(?i)(?:^\s*[-*+•]\s*|\(|\[|\s)[0-9a-f]{7,40}(?:\)|\]|:|\s|…|$)";
+    // A few words that say what was done.
+    DONE = r"^\s*[-*+•]\s+(?:[A-Z]\w+: )?(?:Add|Remove|Drop|Rename|Refactor|Fix|Update|Improve|Support|Move|Replace|Use|Make|Allow|Show|Hide|Change|Bump|Upgrade|Clean|Introduce|Extract|Rewrite)(?:e?d|s)?\s";
     // What an operator has in hand.
     HANDLED = r"(?i)\b(?:settings?|options?|config(?:uration)?s?|env(?:ironment)?(?: var(?:iable)?s?)?|variables?|cli|flags?|parameters?|arguments?|ports?|volumes?|paths?|director(?:y|ies)|folders?|mounts?|files?|credentials?|passwords?|api|endpoints?|routes?|commands?|integrations?|plugins?|providers?|images?|tags?|docker|compose|helm|kubernetes|support|platforms?|protocol|backend|storage|database|postgres\w*|mysql|mariadb|sqlite|mongo\w*|redis|ldap|oidc|saml|oauth|smtp|auth\w*|login|tls|ssl|header|proxy|format|schema|user|uid|webhooks?|metrics?|permissions?)\b|(?-i:\b[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+\b)|--[a-z][a-z-]+";
     // What only looks like it.
@@ -38,7 +43,8 @@ patterns! {
 
 /// Whether a line is a title of a change rather than a sentence for people.
 pub(super) fn is_title(text: &str) -> bool {
-    ITEM.is_match(text) && REFERENCE.is_match(text)
+    let few = text.split_whitespace().count() <= FEW;
+    ITEM.is_match(text) && (REFERENCE.is_match(text) || (few && DONE.is_match(text)))
 }
 
 /// Whether a title announces something to whoever runs the thing.
@@ -74,6 +80,7 @@ mod tests {
                 "- [Add a tooltip](a/b@472c9036c9908f180dca) ([merge request](a/b!4187))",
                 true,
             ),
+            ("* Rename the `ui` package", true),
             ("- The setting `foo` was removed.", false),
             ("You must set FOO before you upgrade (#12).", false),
         ] {
