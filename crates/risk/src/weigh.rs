@@ -91,7 +91,8 @@ pub fn weigh(notes: &[Note]) -> Vec<Announced> {
                 continue;
             };
             let same = alike.get(line.text.as_ref()).copied().unwrap_or_default();
-            let lowered = lowered.or((same >= SERIES).then_some("it stands in each release alike"));
+            let repeated = (same >= SERIES).then_some("it stands in each release alike");
+            let lowered = lowered.or(repeated);
             // A release with a hundred bumps says nothing new with each.
             if count == MAX_PER_RELEASE && lowered.is_some() {
                 continue;
