@@ -3,7 +3,8 @@
 //! One reader for whoever walks notes, so that what is code for one is code for all. It goes by
 //! Markdown first, and takes headings of HTML, reStructuredText and `AsciiDoc` as well. What is
 //! opened and never closed, a block of code or a comment, is text: nothing may hide the rest of the
-//! notes.
+//! notes. A parser of Markdown does otherwise there, and knows one of the four languages that
+//! changelogs are written in, so none is used.
 
 mod fences;
 mod marks;

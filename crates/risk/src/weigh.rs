@@ -79,15 +79,17 @@ const MAX_PER_RELEASE: usize = 40;
 /// Every line that announces something, in the order of the notes.
 #[must_use]
 pub fn weigh(notes: &[Note]) -> Vec<Announced> {
+    let bodies: Vec<_> = notes.iter().map(|note| visible(&note.body)).collect();
+    let bodies: Vec<Vec<Context<'_>>> = bodies.iter().map(|body| lines(body)).collect();
+    let alike = alike(&bodies);
     let mut found = Vec::new();
-    let alike = alike(notes);
-    for note in notes {
+    for (note, body) in notes.iter().zip(&bodies) {
         let (mut count, mut denied) = (0, false);
-        let (title, body) = (note.title.as_deref().map(visible), visible(&note.body));
-        let title = title.iter().map(|title| Context::title(title));
-        for line in title.chain(lines(&body)) {
+        let title = note.title.as_deref().map(visible);
+        let title: Vec<Context<'_>> = title.iter().map(|title| Context::title(title)).collect();
+        for line in title.iter().chain(body) {
             denied = !line.heading && (denied || lower::says_none(&line.text));
-            let Some((kind, lowered)) = judge(&line, &note.version, denied) else {
+            let Some((kind, lowered)) = judge(line, &note.version, denied) else {
                 continue;
             };
             let same = alike.get(line.text.as_ref()).copied().unwrap_or_default();
@@ -114,17 +116,10 @@ pub fn weigh(notes: &[Note]) -> Vec<Announced> {
 const SERIES: usize = 3;
 
 /// In how many releases each line stands.
-fn alike(notes: &[Note]) -> HashMap<String, usize> {
+fn alike<'a>(bodies: &'a [Vec<Context<'_>>]) -> HashMap<&'a str, usize> {
     let mut found = HashMap::new();
-    if notes.len() < SERIES {
-        return found;
-    }
-    for note in notes {
-        let body = visible(&note.body);
-        let own: HashSet<String> = lines(&body)
-            .into_iter()
-            .map(|line| line.text.into_owned())
-            .collect();
+    for body in bodies.iter().filter(|_| bodies.len() >= SERIES) {
+        let own: HashSet<&str> = body.iter().map(|line| line.text.as_ref()).collect();
         for line in own {
             *found.entry(line).or_default() += 1;
         }
