@@ -10,6 +10,9 @@ use version::{ReleaseName, Tag};
 use super::weigh;
 use crate::{Input, Level, Note, assess, default_words, sections};
 
+/// What the rules are measured by and not tuned: what they get wrong there is not shown.
+const UNSEEN: &str = "sample";
+
 #[derive(Deserialize)]
 struct Case {
     #[serde(rename = "style")]
@@ -182,6 +185,7 @@ fn both_rules_against_what_people_say() {
         ("seen", (0.85, 0.95)),
         ("later", (0.7, 0.95)),
         ("last", (0.65, 0.9)),
+        (UNSEEN, (0.5, 0.7)),
     ] {
         let (mut plain, mut weighed) = (Score::default(), Score::default());
         let (mut told, mut labelled) = (0, 0);
@@ -198,7 +202,7 @@ fn both_rules_against_what_people_say() {
             let announced = weigh(&notes);
             let said = announced.iter().any(|line| line.lowered.is_none());
             weighed.add(&name, said, case.attention);
-            if said != case.attention {
+            if said != case.attention && half != UNSEEN {
                 println!("{half}/{name}: {}", case.why);
                 for line in announced
                     .iter()
@@ -219,7 +223,7 @@ fn both_rules_against_what_people_say() {
                     .iter()
                     .any(|line| loose(&line.quote).contains(&short));
                 told += usize::from(hit);
-                if !hit {
+                if !hit && half != UNSEEN {
                     println!(
                         "{half}/{name}: not told: {} {}",
                         finding.version, finding.quote
@@ -229,19 +233,18 @@ fn both_rules_against_what_people_say() {
         }
         for (rule, score) in [("plain", &plain), ("weighed", &weighed)] {
             println!(
-                "{half}, {rule} rule: precision {:.2}, recall {:.2}; false alarms {:?}, missed {:?}",
+                "{half}, {rule} rule: precision {:.2}, recall {:.2}",
                 score.precision(),
-                score.recall(),
-                score.false_alarms,
-                score.missed
+                score.recall()
             );
+            if half != UNSEEN {
+                let (alarms, missed) = (&score.false_alarms, &score.missed);
+                println!("    false alarms {alarms:?}, missed {missed:?}");
+            }
         }
         println!("{half}: {told} of {labelled} labelled places are told");
-        assert!(
-            weighed.precision() >= least.0,
-            "{half}: {:?}",
-            weighed.false_alarms
-        );
-        assert!(weighed.recall() >= least.1, "{half}: {:?}", weighed.missed);
+        let (precision, recall) = (weighed.precision(), weighed.recall());
+        assert!(precision >= least.0, "{half}: precision {precision:.2}");
+        assert!(recall >= least.1, "{half}: recall {recall:.2}");
     }
 }
