@@ -72,6 +72,7 @@ pub async fn way(
     to: &str,
 ) -> Result<Way, PortError> {
     let mut tried = Vec::new();
+    let mut refused = None;
     let mut homes = source::candidates(image, entry);
     let mut asked = 0;
     let mut labelled = entry.is_some();
@@ -92,15 +93,21 @@ pub async fn way(
             ));
             continue;
         }
-        match sources.releases.all(&home).await? {
-            Some(all) => {
+        match sources.releases.all(&home).await {
+            Ok(Some(all)) => {
                 let wanted = Wanted { image, from, to };
                 return along(sources.releases, &home, &all, &wanted, tried).await;
             }
-            None => tried.push(format!("{home}: no such repository")),
+            Ok(None) => tried.push(format!("{home}: no such repository")),
+            // Where the place is a guess, there may be nothing that anybody keeps from us.
+            Err(error) if error.lasting && entry.is_none() => {
+                tried.push(format!("{home}: {error}"));
+                refused = Some(format!("whether {home} has notes cannot be seen: {error}"));
+            }
+            Err(error) => return Err(error),
         }
     }
-    let without = match homes.as_slice() {
+    let without = refused.unwrap_or_else(|| match homes.as_slice() {
         [] => format!("no source repository is known for {image}; name one under [sources]"),
         [only] if !sources.releases.knows(&only.host) => format!(
             "the source repository of {image} is on {}, which is no known git host; name it under \
@@ -111,7 +118,7 @@ pub async fn way(
             let homes: Vec<String> = homes.iter().map(Home::to_string).collect();
             format!("none of these repositories exists: {}", homes.join(", "))
         }
-    };
+    });
     Ok(Way {
         without: Some(without),
         tried,

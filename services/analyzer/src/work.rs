@@ -248,11 +248,19 @@ impl Work for Analyzer {
                     why: what,
                     transience: Transience::Transient,
                 },
+                // No failure: it is known when to look again.
                 Err(PortError {
-                    what, retry_after, ..
+                    what,
+                    retry_after: Some(wait),
+                    ..
                 }) => {
+                    let wait = spread(wait, &history.id);
+                    tracing::warn!(upgrade.id = %history.id, "analysis waits {wait:?}: {what}");
+                    return Ok(Outcome::Wait(wait));
+                }
+                Err(PortError { what, .. }) => {
                     return Err(WorkError {
-                        retry_after: retry_after.map(|wait| spread(wait, &history.id)),
+                        retry_after: None,
                         message: what,
                     });
                 }

@@ -34,8 +34,8 @@ pub(super) struct Asker {
     authorization: Option<Secret>,
     /// Where its token is configured, for people.
     pub(super) token_at: String,
-    /// Until when the token is left away.
-    token_refused: Mutex<Option<Instant>>,
+    /// Until when the token is left away, and what the host said of it.
+    token_refused: Mutex<Option<(Instant, String)>>,
     limits: Limits,
     cache: Arc<dyn Cache>,
 }
@@ -109,27 +109,35 @@ impl Asker {
     /// A token that is too old or of the wrong kind breaks even what everybody may read, so what is
     /// denied with it is asked for without it.
     pub(super) async fn get(&self, url: &str, accept: &str) -> Result<Option<Answer>, Failure> {
-        let refused = {
-            let refused = self
-                .token_refused
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            refused.is_some_and(|until| Instant::now() < until)
+        let (token, denied) = match (&self.authorization, self.refused()) {
+            (Some(_), Some(what)) => (None, Some(lasting(what))),
+            (token, _) => (token.as_ref(), None),
         };
-        let token = self.authorization.as_ref().filter(|_| !refused);
-        match (self.attempt(url, accept, token).await, token) {
-            (Err(Failure::Denied(denied)), Some(_)) => {
-                match self.attempt(url, accept, None).await {
-                    Ok(None) | Err(Failure::Denied(_)) => Err(Failure::Denied(denied)),
-                    Ok(found) => {
-                        tracing::warn!("{}; it is asked without", denied.what);
-                        Ok(found)
-                    }
-                    other => other,
-                }
+        let denied = match (self.attempt(url, accept, token).await, denied) {
+            (Err(Failure::Denied(denied)), None) if token.is_some() => denied,
+            // What everybody may read is all there is without the token.
+            (Ok(None) | Err(Failure::Denied(_)), Some(denied)) => {
+                return Err(Failure::Denied(denied));
             }
-            (answer, _) => answer,
+            (answer, _) => return answer,
+        };
+        match self.attempt(url, accept, None).await {
+            Ok(None) | Err(Failure::Denied(_)) => Err(Failure::Denied(denied)),
+            Ok(found) => {
+                tracing::warn!("{}; it is asked without", denied.what);
+                Ok(found)
+            }
+            other => other,
         }
+    }
+
+    /// What the host said of the token, if that is left away for now.
+    fn refused(&self) -> Option<String> {
+        let refused = self.token_refused.lock();
+        let refused = refused.unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let known = refused.as_ref().filter(|(until, _)| now < *until);
+        known.map(|(_, what)| what.clone())
     }
 
     /// The same for what never changes: what is kept of it is good.
@@ -255,23 +263,17 @@ impl Asker {
                 lasting: false,
             });
         }
-        let lasting = |what: String| PortError {
-            what,
-            retry_after: None,
-            lasting: true,
-        };
         match status {
             StatusCode::UNAUTHORIZED if token.is_some() => {
-                let mut refused = self
-                    .token_refused
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                *refused = Some(Instant::now() + TOKEN_PAUSE);
-                Failure::Denied(lasting(format!(
+                let what = format!(
                     "{name} does not accept the token ({status}: {message}); put a valid one into \
                      {}, or leave it away",
                     self.token_at
-                )))
+                );
+                let refused = self.token_refused.lock();
+                let mut refused = refused.unwrap_or_else(PoisonError::into_inner);
+                *refused = Some((Instant::now() + TOKEN_PAUSE, what.clone()));
+                Failure::Denied(lasting(what))
             }
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::Denied(lasting(format!(
                 "{what}; a token that may read it is given as {}",
@@ -317,6 +319,15 @@ impl Asker {
         {
             self.cache.put(key, &kept, None).await;
         }
+    }
+}
+
+/// A refusal that only a person can mend.
+fn lasting(what: String) -> PortError {
+    PortError {
+        what,
+        retry_after: None,
+        lasting: true,
     }
 }
 

@@ -180,6 +180,11 @@ async fn a_wrong_token_is_left_away_and_named_where_it_is_needed() {
     );
     assert!(!error.what.contains("ghp_wrong"), "{error}");
     assert!(error.lasting && error.retry_after.is_none());
+    let again = client.all("Owner/private").await.unwrap_err();
+    assert_eq!(
+        again.what, error.what,
+        "it is not absent because nobody may look"
+    );
 }
 
 #[tokio::test]
