@@ -5,8 +5,7 @@ use std::process::ExitCode;
 
 use analyzer::changelog::{self, Wanted};
 use analyzer::notes::{self, Way};
-use analyzer::steps::{self, Target};
-use analyzer::{Rules, ServicePolicy, planning};
+use analyzer::{Rules, ServicePolicy, planning, steps};
 use anyhow::Context as _;
 use risk::Assessment;
 use runtime::Settings;
@@ -102,20 +101,14 @@ async fn from_outside(
 ) -> Result<Way, Failure> {
     let outside = Outside::new(settings)?;
     let entry = analyzer::entry(rules, wanted.image);
-    let (sources, image) = (outside.sources(), wanted.image);
+    let image = wanted.image;
+    let (sources, unseen) = outside.seeing(image, wanted.to).await;
     let read = notes::way(sources, image, entry.as_ref(), wanted.from, wanted.to).await;
     let mut way = read.map_err(|error| {
         Failure::failed(format!("the release notes could not be read: {error}"))
     })?;
+    way.unseen = unseen.map(|why| why.unwrap_or_else(|absent| absent));
     if let Some(images) = sources.images {
-        match steps::target(images.look(image, wanted.to).await, image, wanted.to) {
-            Ok(Target::Here) => {}
-            Ok(Target::Absent(why) | Target::Unseen(why)) => way.unseen = Some(why),
-            Err(error) => {
-                let to = wanted.to;
-                way.unseen = Some(format!("whether {image}:{to} exists is not known: {error}"));
-            }
-        }
         let ends = (wanted.from, wanted.to);
         let released = way.released.then_some(way.tags.as_slice());
         match steps::there(images, image, ends, released).await {

@@ -121,7 +121,7 @@ fn sources_are_asked_and_the_rule_of_the_configuration_decides() {
         "{reasons}"
     );
     assert!(
-        reasons.contains("no image was published for 1.1.0"),
+        reasons.contains("no image was found for 1.1.0"),
         "{reasons}"
     );
 }

@@ -391,7 +391,7 @@ fn release_notes_give_risk_findings_and_steps() {
 risk: CAUTION
   the major version changes
   the notes of v5.0.0 say \"removed\"
-  no image was published for 4.9.9, so these are no steps
+  no image was found for 4.9.9, so these are no steps
   v5.0.0 `removed`: The endpoint was **removed**, see the guide.
 
 steps: 5.0.0, 5.0.1, 5.0.2
@@ -513,7 +513,10 @@ fn a_base_image_of_several_services_is_refused() {
 #[test]
 fn notes_out_of_reach_leave_the_plan_and_are_said() {
     let (checkout, github) = (Checkout::new(), GitHub::start().unwrap());
-    let config = configured(&checkout, &github, "");
+    let registry = Registry::start().unwrap();
+    registry.push_image("owntracks/recorder", "1.0.1");
+    let known = format!("[registries.'docker.io']\nurl = '{}'\n", registry.address());
+    let config = configured(&checkout, &github, &known);
     let arguments = ["owntracks/recorder", "1.0.1", "--config", config.as_str()];
     let said = checkout.plan_with(&arguments, Some("ghp_wrong"));
     assert_eq!(said.code, Some(0), "{said:?}");
@@ -522,7 +525,7 @@ fn notes_out_of_reach_leave_the_plan_and_are_said() {
             .contains("risk: CAUTION\n  the major version changes\n")
             && said
                 .out
-                .contains("could not be read: GitHub does not accept the token"),
+                .contains("has notes cannot be seen: GitHub does not accept the token"),
         "{}",
         said.out
     );
@@ -596,4 +599,16 @@ fn settings_that_go_with_the_version_are_in_its_diff() {
         .collect();
     assert_eq!(added.len(), 2, "{}", said.out);
     assert!(added[1].contains("2Gi"), "{}", said.out);
+}
+
+#[test]
+fn a_tag_that_the_registry_lacks_is_refused() {
+    let (checkout, github) = (Checkout::new(), GitHub::start().unwrap());
+    let registry = Registry::start().unwrap();
+    registry.push_image("owntracks/recorder", "1.0.1");
+    let known = format!("[registries.'docker.io']\nurl = '{}'\n", registry.address());
+    let config = configured(&checkout, &github, &known);
+    let said = checkout.plan(&["owntracks/recorder", "1.0.2", "--config", config.as_str()]);
+    let reason = "refused: its registry has no image docker.io/owntracks/recorder:1.0.2";
+    check_failure(&said, 3, reason);
 }

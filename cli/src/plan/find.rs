@@ -173,15 +173,10 @@ impl Looker<'_> {
     ) -> Result<Result<Way, String>, Failure> {
         let outside = Outside::new(self.settings)?;
         let images = &outside.images;
-        let looked = images.look(image, to).await;
-        let unseen = match steps::target(looked, image, to) {
-            Ok(Target::Here) => None,
-            Ok(Target::Absent(why)) => return Err(refused(SkipReason::Refused(why))),
-            Ok(Target::Unseen(why)) => Some(why),
-            Err(error) => Some(format!("whether {image}:{to} exists is not known: {error}")),
-        };
+        let (sources, unseen) = outside.seeing(image, to).await;
+        let unseen = unseen.transpose();
+        let unseen = unseen.map_err(|absent| refused(SkipReason::Refused(absent)))?;
         let entry = analyzer::entry(self.rules, image);
-        let sources = outside.sources();
         let read = notes::way(sources, image, entry.as_ref(), &sites.from, to).await;
         let mut way = match read {
             Ok(way) => Way { unseen, ..way },
@@ -208,6 +203,27 @@ impl Outside {
             forges: Forges::new(settings, &cache)?,
             images: Registered::new(settings, &cache)?,
         })
+    }
+
+    /// Who is asked about an image, and what is to be said of a tag of it: that it could not be
+    /// seen, in which case its registry is not asked for more, or (`Err`) that it is not there.
+    pub(crate) async fn seeing(
+        &self,
+        image: &str,
+        tag: &str,
+    ) -> (Sources<'_>, Option<Result<String, String>>) {
+        let looked = self.images.look(image, tag).await;
+        let told = match steps::target(looked, image, tag) {
+            Ok(Target::Here) => None,
+            Ok(Target::Absent(why)) => Some(Err(why)),
+            Ok(Target::Unseen(why)) => Some(Ok(why)),
+            Err(error) => Some(Ok(format!(
+                "whether {image}:{tag} exists is not known: {error}"
+            ))),
+        };
+        let mut sources = self.sources();
+        sources.images = sources.images.filter(|_| !matches!(told, Some(Ok(_))));
+        (sources, told)
     }
 
     pub(crate) fn sources(&self) -> Sources<'_> {

@@ -52,6 +52,10 @@ struct Inner {
     basic: Option<String>,
     /// The registry behind this one.
     behind: Option<String>,
+    /// It wants a token of its own before it leads there.
+    guarded: bool,
+    /// Everything is answered with a page for people, such as a login.
+    pages: bool,
 }
 
 impl Registry {
@@ -77,6 +81,8 @@ impl Registry {
             no_head: false,
             basic: None,
             behind: None,
+            guarded: false,
+            pages: false,
         }));
         let router = |answer| {
             Router::new()
@@ -170,6 +176,16 @@ impl Registry {
         lock(&self.state).behind = Some(other.address());
     }
 
+    /// Wants a token of its own before it leads anybody on.
+    pub fn guard_the_way(&self) {
+        lock(&self.state).guarded = true;
+    }
+
+    /// Answers everything with a page for people, as a proxy does that wants a login.
+    pub fn answer_with_pages(&self) {
+        lock(&self.state).pages = true;
+    }
+
     /// No token that was given out is good any more.
     pub fn expire_tokens(&self) {
         lock(&self.state).tokens.clear();
@@ -249,7 +265,15 @@ impl Inner {
 
     fn handle(&mut self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
         self.requests.push(uri.to_string());
-        if let Some(behind) = &self.behind {
+        if self.pages {
+            return reply(200, "text/html; charset=utf-8", "<h1>Sign in</h1>");
+        }
+        let unknown = self.guarded && uri.path() != "/token" && !self.has_any_token(headers);
+        if let Some(behind) = self
+            .behind
+            .as_ref()
+            .filter(|_| uri.path() != "/token" && !unknown)
+        {
             return with_header(
                 reply(307, "text/html", ""),
                 "location",
@@ -344,6 +368,13 @@ impl Inner {
         let token = format!("stub-token-{}", self.serial);
         self.tokens.push((token.clone(), repository.to_owned()));
         json_reply(200, &json!({"token": token, "expires_in": 300}))
+    }
+
+    fn has_any_token(&self, headers: &HeaderMap) -> bool {
+        let given = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        given.is_some_and(|given| self.tokens.iter().any(|(known, _)| known == given))
     }
 
     fn may_read(&self, repository: &str, headers: &HeaderMap) -> bool {

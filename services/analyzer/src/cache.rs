@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bus::{Bucket, Log};
+use sha2::{Digest as _, Sha256};
 
 /// A place for what can be fetched again. It may forget anything at any time, so nothing that goes
 /// wrong with it is an error.
@@ -16,6 +17,17 @@ pub trait Cache: Send + Sync + 'static {
 
     /// Keeps a value, for so long at most if a time is given.
     async fn put(&self, key: &str, value: &[u8], ttl: Option<Duration>);
+}
+
+/// The key of something that these parts name; a secret among them cannot be told from it.
+pub(crate) fn key(parts: &[&str]) -> String {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update(part.as_bytes());
+        digest.update([0]);
+    }
+    // The analyzers may write below this word alone.
+    format!("forge.{}", hex::encode(digest.finalize()))
 }
 
 /// The bucket `CACHE`: all analyzers use what one of them has fetched.

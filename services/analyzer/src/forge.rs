@@ -17,7 +17,7 @@ use runtime::Secret;
 use runtime::settings::{ForgeKind, Settings};
 use serde::de::DeserializeOwned;
 
-use self::ask::{Answer, Asker, Failure};
+use self::ask::{Answer, Asker, Asks, Failure};
 use crate::cache::Cache;
 use crate::ports::{Home, PortError, Release, Releases, Tagged};
 
@@ -100,9 +100,12 @@ impl Host {
     ) -> Host {
         let bearer = token.map(|token| Secret::new(format!("Bearer {}", token.expose())));
         let at = "github.token_file or BOWLINE_SECRET_GITHUB_TOKEN";
+        // On GitHub Enterprise the API is below a path.
+        let own = url.trim_end_matches('/').ends_with("/api/v3");
+        let mark = if own { "/api/v3/" } else { "/" };
         Host {
             kind: Kind::GitHub,
-            asker: Asker::new(client, ("GitHub", url), bearer, at, cache),
+            asker: Asker::new(client, ("GitHub", url, mark), bearer, at, cache),
         }
     }
 
@@ -114,23 +117,24 @@ impl Host {
         token: Option<Secret>,
         cache: Arc<dyn Cache>,
     ) -> Host {
-        let (kind, base, authorization) = match kind {
+        let (kind, mark, authorization) = match kind {
             ForgeKind::GitLab => (
                 Kind::GitLab,
-                format!("{}/api/v4", url.trim_end_matches('/')),
+                "/api/v4/",
                 // No header of GitLab's own: this one is not carried along to another host.
                 token.map(|token| Secret::new(format!("Bearer {}", token.expose()))),
             ),
             ForgeKind::Gitea | ForgeKind::Forgejo => (
                 Kind::Gitea,
-                format!("{}/api/v1", url.trim_end_matches('/')),
+                "/api/v1/",
                 token.map(|token| Secret::new(format!("token {}", token.expose()))),
             ),
         };
         let at = format!("forges.\"{host}\".token_file");
+        let base = format!("{}{mark}", url.trim_end_matches('/'));
         Host {
             kind,
-            asker: Asker::new(client, (host, &base), authorization, &at, cache),
+            asker: Asker::new(client, (host, &base, mark), authorization, &at, cache),
         }
     }
 
@@ -141,7 +145,13 @@ impl Host {
         url: &str,
         accept: &str,
     ) -> Result<Option<Answer>, PortError> {
-        let asked = async { Ok(self.asker.get(url, accept).await?) };
+        let asked = async { Ok(self.asker.get(url, accept, Asks::Below).await?) };
+        runtime::outside(what, Some(&self.asker.base), asked).await
+    }
+
+    /// Whether there is a repository at the address.
+    async fn knows(&self, what: &'static str, url: &str) -> Result<bool, PortError> {
+        let asked = async { Ok(self.asker.get(url, JSON, Asks::Whether).await?.is_some()) };
         runtime::outside(what, Some(&self.asker.base), asked).await
     }
 
@@ -172,13 +182,13 @@ impl Host {
     /// tried in turn: one with much in it may be more than the host can put together in time.
     async fn list<T: DeserializeOwned>(
         &self,
-        what: &'static str,
+        (what, asks): (&'static str, Asks),
         sizes: &[usize],
         address: impl Fn(usize) -> String,
     ) -> Result<Option<Vec<T>>, PortError> {
         let mut sizes = sizes.iter().peekable();
         while let Some(size) = sizes.next() {
-            match self.pages(what, address(*size)).await {
+            match self.pages((what, asks), address(*size)).await {
                 Err(Failure::TooMuch(_)) if sizes.peek().is_some() => {}
                 answer => return Ok(answer?),
             }
@@ -188,14 +198,14 @@ impl Host {
 
     async fn pages<T: DeserializeOwned>(
         &self,
-        what: &'static str,
+        (what, asks): (&'static str, Asks),
         first: String,
     ) -> Result<Option<Vec<T>>, Failure> {
         let mut next = Some(first);
         let mut found = Vec::new();
         let mut begun = false;
         while let Some(url) = next.take() {
-            let asked = self.asker.get(&url, JSON);
+            let asked = self.asker.get(&url, JSON, asks);
             let answer = match runtime::outside(what, Some(&self.asker.base), asked).await {
                 Ok(Some(answer)) => answer,
                 Ok(None) if !begun => return Ok(None),

@@ -12,6 +12,9 @@ use crate::ports::PortError;
 /// No limit lasts longer than this; a clock may be wrong.
 pub(crate) const LONGEST_WAIT: i64 = 3_700;
 
+/// Smaller numbers are no seconds since the epoch.
+const SECONDS: i64 = 100_000_000;
+
 /// An answer's status and headers, with its body.
 pub(crate) struct Read {
     /// Where it came from at last.
@@ -78,7 +81,11 @@ pub(crate) fn named_wait(status: StatusCode, headers: &HeaderMap) -> Option<Dura
     }
     let text = |name: &str| headers.get(name)?.to_str().ok();
     let number = |name: &str| text(name)?.trim().parse::<i64>().ok();
-    let until = |moment: i64| moment.saturating_sub(their_now(headers) - 1);
+    let until = |moment: i64| match moment {
+        // What is no moment of these years is so many seconds from now.
+        0..SECONDS => moment,
+        moment => moment.saturating_sub(their_now(headers) - 1),
+    };
     let seconds = match text(RETRY_AFTER.as_str()) {
         Some(named) => match named.trim().parse() {
             Ok(seconds) => seconds,
@@ -169,7 +176,7 @@ mod tests {
             &'a [(&'static str, &'a str)],
             Option<RangeInclusive<u64>>,
         );
-        let cases: [Case<'_>; 13] = [
+        let cases: [Case<'_>; 14] = [
             (429, &[("retry-after", "30")], Some(30..=30)),
             (503, &[("retry-after", "30")], Some(30..=30)),
             (403, &[("retry-after", "0")], Some(1..=1)),
@@ -215,6 +222,11 @@ mod tests {
                 &[("x-ratelimit-remaining", "7"), ("x-ratelimit-reset", &soon)],
                 None,
             ),
+            (
+                429,
+                &[("ratelimit-remaining", "0"), ("ratelimit-reset", "30")],
+                Some(30..=30),
+            ),
             (429, &[("ratelimit-remaining", "0;w=21600")], None),
             (403, &[], None),
             (500, &[("retry-after", "30")], None),
@@ -257,6 +269,12 @@ mod tests {
                 "http://forgejo.svc:3000/",
                 "/api/v1/",
                 Some("http://forgejo.svc:3000/api/v1/repos/a/b/tags?page=2"),
+            ),
+            (
+                "<http://localhost:3000/api/v1/repos/a/b/tags?page=2>; rel=\"next\"",
+                "https://example.org/git",
+                "/api/v1/",
+                Some("https://example.org/git/api/v1/repos/a/b/tags?page=2"),
             ),
             (
                 "</v2/a/b/tags/list?last=x&n=3>; rel=next",

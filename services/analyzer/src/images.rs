@@ -9,9 +9,9 @@ use reqwest::{Method, StatusCode};
 use runtime::Settings;
 use serde::Deserialize;
 
-use crate::cache::Cache;
+use crate::cache::{self, Cache};
 use crate::ports::{Images, PortError, Published};
-use crate::registry::{LOGIN, Place, Registries, Remembered, cache_key, json, refusal};
+use crate::registry::{LOGIN, Place, Registries, Remembered, json, refusal};
 
 const INDEXES: [&str; 2] = [
     "application/vnd.oci.image.index.v1+json",
@@ -195,7 +195,7 @@ impl Images for Registered {
     }
 
     async fn source(&self, image: &str, tag: &str) -> Result<Option<String>, PortError> {
-        let key = cache_key(&["label", image, tag]);
+        let key = cache::key(&["label", image, tag]);
         if let Some(known) = self.cache.get(&key).await {
             let known = String::from_utf8_lossy(&known).into_owned();
             return Ok(Some(known).filter(|label| !label.is_empty()));

@@ -14,6 +14,7 @@ mod http;
 mod images;
 mod limits;
 pub mod notes;
+mod patience;
 pub mod planning;
 mod ports;
 mod registry;

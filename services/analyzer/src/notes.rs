@@ -138,17 +138,16 @@ async fn by_label(
     };
     let label = match images.source(image, to).await {
         Ok(label) => label,
-        // The label is a hint; a registry that is asked in vain is no reason to wait for ever. Where
-        // it matters, the same one was asked for the target before.
+        // The label is a hint; a registry that keeps it to itself is no reason to wait for ever.
         Err(PortError {
             what,
-            retry_after: None,
+            lasting: true,
             ..
         }) => {
             tried.push(format!("the image's label: {what}"));
             return Ok(None);
         }
-        Err(limited) => return Err(limited),
+        Err(passing) => return Err(passing),
     };
     let Some(label) = label else {
         tried.push("the image's label: it names no source".to_owned());

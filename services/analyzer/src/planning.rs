@@ -173,7 +173,7 @@ pub fn assess(
         // Who announces a version is often faster than who writes its notes.
         assessment
             .reasons
-            .push(format!("no notes of {to} itself are known"));
+            .push(format!("no notes of {} itself are known", way.app_of(to)));
         let levels = [
             &mut assessment.level,
             &mut assessment.plain,
@@ -188,7 +188,7 @@ pub fn assess(
     }
     if !way.missing.is_empty() {
         assessment.reasons.push(format!(
-            "no image was published for {}, so these are no steps",
+            "no image was found for {}, so these are no steps",
             listed(&way.missing)
         ));
     }
@@ -228,7 +228,9 @@ pub fn steps(
         }
         risk::Level::Safe | risk::Level::Unknown => (Granularity::Breaking, BTreeSet::new()),
     };
-    let mut steps = steps::thin(&way.tags, to, granularity, &raising, &forced);
+    let mut steps = steps::thin(&way.tags, to, granularity, &raising, &forced, |tag| {
+        way.app_of(tag).to_owned()
+    });
     steps.push(to.to_owned());
     steps
 }
@@ -363,7 +365,7 @@ pub fn plan(
             insecure_tls: service.insecure_tls.unwrap_or(rules.insecure_tls),
             ..service.policy
         },
-        summary: risk::summary(&way.notes, &assessment, SUMMARY_BYTES),
+        summary: summary(way, &assessment),
         releases: u32::try_from(way.notes.len()).unwrap_or(u32::MAX),
         source_url: way.source_url.clone(),
         monitors,
@@ -378,6 +380,20 @@ pub fn plan(
             excerpts: excerpts(&assessment),
         },
     })
+}
+
+/// What the notes say in short, and before it what nobody could see: that is told at any level.
+fn summary(way: &Way, assessment: &Assessment) -> String {
+    let unseen = way.unseen.iter().map(|why| {
+        let why: String = bounded(why)
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+        format!("Not seen: {}\n", risk::defuse(&why))
+    });
+    let unseen: String = unseen.collect();
+    let room = SUMMARY_BYTES.saturating_sub(unseen.len());
+    format!("{unseen}{}", risk::summary(&way.notes, assessment, room))
 }
 
 /// The lines that raised the level.

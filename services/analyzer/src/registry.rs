@@ -10,12 +10,11 @@ use reqwest::{Method, StatusCode, Url};
 use runtime::{Secret, Settings};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
-use crate::cache::Cache;
+use crate::cache::{self, Cache};
 use crate::http::{self, Read};
-use crate::limits::Limits;
+use crate::limits::{self, Limits};
 use crate::ports::PortError;
 
 /// A page of tags, a manifest and a config stay far below this.
@@ -155,20 +154,12 @@ impl Registries {
         url: &Url,
         accept: Option<&str>,
     ) -> Result<Read, PortError> {
-        let limit_key = self.limit_key(place);
-        if let Some(left) = self.limits.left(&limit_key).await {
-            return Err(PortError {
-                what: format!(
-                    "{} has limited us, and is not asked until that is over",
-                    place.base
-                ),
-                retry_after: Some(left),
-                lasting: false,
-            });
-        }
-        let key = (place.base.to_string(), place.repository.clone());
-        let mut token = self.tokens.get(&key);
-        let (mut renewed, mut asked) = (false, url.clone());
+        let limit_key = self.limit_key(place, &method);
+        self.limits.guard(&limit_key, place.base.as_str()).await?;
+        let mut asked = url.clone();
+        let mut token = self.tokens.get(&place.realm(url));
+        // Each of the two may want a token, and each only once.
+        let mut renewed = Vec::new();
         loop {
             let mut request = self.client.request(method.clone(), asked.clone());
             if let Some(accept) = accept {
@@ -177,46 +168,90 @@ impl Registries {
             if let Some(token) = &token {
                 request = request.header(AUTHORIZATION, token);
             }
+            let sent = limits::now();
             let answer = http::read(request, MAX_BODY).await;
             let answer = answer.map_err(|unread| unread.told(url.as_str()))?;
-            if answer.status == StatusCode::UNAUTHORIZED && !renewed {
-                let behind = answer.url.origin() != url.origin();
+            let origin = answer.url.origin();
+            if answer.status == StatusCode::UNAUTHORIZED && !renewed.contains(&origin) {
+                let behind = origin != url.origin();
+                let realm = place.realm(&answer.url);
+                let known = self.tokens.get(&realm).filter(|_| behind);
                 // A login is for the registry that it was given for.
                 let login = self.logins.get(&place.name).filter(|_| !behind);
-                let new = match Challenge::of(&answer.headers) {
-                    Some(challenge) => {
-                        let token = self.token(place, login, &challenge).await?;
+                let new = match (known, Challenge::of(&answer.headers)) {
+                    (Some(known), _) if token.as_ref() != Some(&known) => Some(known),
+                    (_, Some(challenge)) => {
+                        renewed.push(origin);
+                        let token = self.token(place, login, &challenge, &limit_key).await?;
                         Some(format!("Bearer {token}"))
                     }
-                    None => login.map(basic),
+                    (_, None) => {
+                        renewed.push(origin);
+                        login.map(basic)
+                    }
                 };
                 if let Some(new) = new {
-                    if behind {
-                        asked = answer.url;
-                    } else {
-                        self.tokens.put(key.clone(), new.clone());
-                    }
-                    (token, renewed) = (Some(new), true);
+                    self.tokens.put(realm, new.clone());
+                    (token, asked) = (Some(new), answer.url);
                     continue;
                 }
             }
-            let named = http::named_wait(answer.status, &answer.headers);
-            if named.is_some() || answer.status == StatusCode::TOO_MANY_REQUESTS {
-                let wait = self.limits.begin(&limit_key, named).await;
+            self.limited(url.as_str(), &answer, (&limit_key, sent))
+                .await?;
+            if answer.status.is_success() && http::is_page(&answer.headers) {
                 return Err(PortError {
-                    retry_after: Some(wait),
-                    ..refusal(url.as_str(), &answer, "")
+                    what: format!("{url} sent a page for people{LOGIN}"),
+                    retry_after: None,
+                    lasting: true,
                 });
             }
             return Ok(answer);
         }
     }
 
-    /// Who shares a limit: all who ask a registry as the same user.
-    fn limit_key(&self, place: &Place) -> String {
+    /// Remembers a limit that an answer tells of.
+    async fn limited(
+        &self,
+        what: &str,
+        answer: &Read,
+        (limit_key, sent): (&str, i64),
+    ) -> Result<(), PortError> {
+        let named = http::named_wait(answer.status, &answer.headers);
+        if named.is_none() && answer.status != StatusCode::TOO_MANY_REQUESTS {
+            return Ok(());
+        }
+        let wait = self.limits.begin(limit_key, sent, named).await;
+        Err(PortError {
+            retry_after: Some(wait),
+            lasting: false,
+            ..refusal(what, answer, "")
+        })
+    }
+
+    /// An address that no token goes to, such as an index of charts.
+    pub(crate) async fn open(
+        &self,
+        url: &str,
+        request: reqwest::RequestBuilder,
+        max: usize,
+    ) -> Result<Read, PortError> {
+        let key = cache::key(&["limit", url]);
+        self.limits.guard(&key, url).await?;
+        let sent = limits::now();
+        let answer = http::read(request, max).await;
+        let answer = answer.map_err(|unread| unread.told(url))?;
+        self.limited(url, &answer, (&key, sent)).await?;
+        Ok(answer)
+    }
+
+    /// Who shares a limit: all who ask a registry as the same user. What counts as a pull has one of
+    /// its own.
+    fn limit_key(&self, place: &Place, method: &Method) -> String {
         let user = self.logins.get(&place.name);
         let user = user.map_or("", |login| login.user.as_str());
-        cache_key(&["registry", place.base.as_str(), user])
+        let pulls = place.counts_looks() && *method == Method::GET;
+        let kind = if pulls { "pulls" } else { "registry" };
+        cache::key(&["limit", kind, place.base.as_str(), user])
     }
 
     /// Where an image is; its name is normalised.
@@ -243,6 +278,7 @@ impl Registries {
         place: &Place,
         login: Option<&Login>,
         challenge: &Challenge,
+        limit_key: &str,
     ) -> Result<String, PortError> {
         let realm = &challenge.realm;
         let mut url = Url::parse(realm)
@@ -264,8 +300,11 @@ impl Registries {
         if let Some(login) = login {
             request = request.basic_auth(&login.user, Some(login.password.expose()));
         }
+        let sent = limits::now();
         let answer = http::read(request, MAX_BODY).await;
         let answer = answer.map_err(|unread| unread.told(url.as_str()))?;
+        self.limited(url.as_str(), &answer, (limit_key, sent))
+            .await?;
         if !answer.status.is_success() {
             return Err(refusal(url.as_str(), &answer, LOGIN));
         }
@@ -312,6 +351,11 @@ impl Place {
         self.name == "docker.io"
     }
 
+    /// Whom a token for an address of this repository is for.
+    fn realm(&self, url: &Url) -> (String, String) {
+        (url.origin().ascii_serialization(), self.repository.clone())
+    }
+
     fn root(&self) -> &str {
         self.base.as_str().trim_end_matches('/')
     }
@@ -334,16 +378,6 @@ impl Place {
 
 fn same_host(one: &Url, other: &Url) -> bool {
     one.scheme() == other.scheme() && one.host_str() == other.host_str()
-}
-
-/// A key of the shared cache, for something that these parts name.
-pub(crate) fn cache_key(parts: &[&str]) -> String {
-    let mut digest = Sha256::new();
-    for part in parts {
-        digest.update(part.as_bytes());
-        digest.update([0]);
-    }
-    format!("forge.{}", hex::encode(digest.finalize()))
 }
 
 /// The header of a login without tokens.
@@ -410,13 +444,15 @@ pub(crate) fn refusal(what: &str, answer: &Read, login: &str) -> PortError {
         StatusCode::NOT_FOUND => "; is the address right?",
         _ => "",
     };
+    let retry_after = http::named_wait(status, &answer.headers);
     PortError {
         what: format!("{what} answered {status}{hint}"),
-        retry_after: http::named_wait(status, &answer.headers),
-        lasting: status.is_client_error()
+        retry_after,
+        lasting: retry_after.is_none()
+            && status.is_client_error()
             && !matches!(
                 status,
-                StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT
+                StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY
             ),
     }
 }

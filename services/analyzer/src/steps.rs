@@ -126,21 +126,33 @@ pub async fn there(
             version::between(&from_tag, &Tag::parse(to), all)
         }
     };
-    let candidates = candidates
-        .into_iter()
-        .filter(|tag| tag != to && is_tag(tag));
-    let asked = candidates.map(|tag| async move {
-        let published = images.look(image, &tag).await?;
-        Ok::<_, PortError>((tag, published == Published::Here))
-    });
-    let found: Vec<(String, bool)> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
-    let (here, missing): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, here)| *here);
-    let names = |found: Vec<(String, bool)>| found.into_iter().map(|(tag, _)| tag);
-    let tags = newest_revisions(names(here), to);
-    // Another revision of it will do.
-    let needed = |tag: &String| !tags.iter().any(|known| is_same(known, tag)) && !is_same(tag, to);
-    let missing = names(missing).filter(needed).collect();
-    Ok(There { tags, missing })
+    let candidates = candidates.into_iter().filter(|tag| is_tag(tag));
+    let asked = by_numbers(candidates, to).into_iter();
+    let asked = asked.map(|revisions| newest_there(images, image, revisions));
+    let found: Vec<Result<String, String>> =
+        stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+    let mut there = There::default();
+    for one in found {
+        match one {
+            Ok(tag) => there.tags.push(tag),
+            Err(tag) => there.missing.push(tag),
+        }
+    }
+    Ok(there)
+}
+
+/// The newest of several revisions of which there is an image; the newest of all if there is none.
+async fn newest_there(
+    images: &dyn Images,
+    image: &str,
+    revisions: Vec<String>,
+) -> Result<Result<String, String>, PortError> {
+    for tag in revisions.iter().rev() {
+        if images.look(image, tag).await? == Published::Here {
+            return Ok(Ok(tag.clone()));
+        }
+    }
+    Ok(Err(revisions.last().cloned().unwrap_or_default()))
 }
 
 /// Whether registries take it as a tag; releases may be called otherwise, such as `1.0.1+build.7`.
@@ -155,19 +167,21 @@ fn is_same(one: &str, other: &str) -> bool {
     version::compare_apps(one, other) == Some(Ordering::Equal)
 }
 
-/// The last of the tags whose numbers are the same; the target's numbers need no other one.
-fn newest_revisions(tags: impl Iterator<Item = String>, to: &str) -> Vec<String> {
-    let mut kept: Vec<String> = Vec::new();
-    for tag in tags.filter(|tag| !is_same(tag, to)) {
-        match kept.last_mut() {
-            Some(last) if is_same(last, &tag) => *last = tag,
-            _ => kept.push(tag),
+/// The tags whose numbers are the same together; the target's numbers need no other one.
+fn by_numbers(tags: impl Iterator<Item = String>, to: &str) -> Vec<Vec<String>> {
+    let mut groups: Vec<Vec<String>> = Vec::new();
+    for tag in tags.filter(|tag| tag != to && !is_same(tag, to)) {
+        match groups.last_mut() {
+            Some(group) if group.first().is_some_and(|first| is_same(first, &tag)) => {
+                group.push(tag);
+            }
+            _ => groups.push(vec![tag]),
         }
     }
-    kept
+    groups
 }
 
-/// The tags that are steps, oldest first. Those of `raising` have notes that raised the level, and
+/// The tags that are steps, oldest first. Lines are the app's, which a chart's version brings. Those of `raising` have notes that raised the level, and
 /// those of `forced` are steps in any case.
 #[must_use]
 pub fn thin(
@@ -176,9 +190,11 @@ pub fn thin(
     granularity: Granularity,
     raising: &BTreeSet<String>,
     forced: &BTreeSet<String>,
+    app_of: impl Fn(&str) -> String,
 ) -> Vec<String> {
     let ends_line = |tag: &str, next: &str, numbers: usize| {
-        Tag::parse(tag).line(numbers) != Tag::parse(next).line(numbers)
+        let line = |tag: &str| Tag::parse(&app_of(tag)).line(numbers);
+        line(tag) != line(next)
     };
     let mut kept = Vec::new();
     for (at, tag) in tags.iter().enumerate() {
@@ -291,16 +307,43 @@ mod tests {
             (Granularity::Major, &["1.2.1"]),
             (Granularity::Breaking, &["2.0.0"]),
         ] {
-            let kept = thin(&tags, "2.1.1", granularity, &set(&["2.0.0"]), &set(&[]));
+            let kept = thin(
+                &tags,
+                "2.1.1",
+                granularity,
+                &set(&["2.0.0"]),
+                &set(&[]),
+                str::to_owned,
+            );
             assert_eq!(kept, expected, "{granularity:?}");
         }
         let (none, forced) = (set(&[]), set(&["1.1.0"]));
         assert_eq!(
-            thin(&tags, "2.1.1", Granularity::Major, &none, &forced),
+            thin(
+                &tags,
+                "2.1.1",
+                Granularity::Major,
+                &none,
+                &forced,
+                str::to_owned
+            ),
             ["1.1.0", "1.2.1"]
         );
+        // A chart's patches may bring another major version each.
+        let app_of = |tag: &str| tag.replacen("2.", "9.", 1);
         assert_eq!(
-            thin(&[], "2.1.1", Granularity::Every, &none, &forced),
+            thin(&tags, "2.1.1", Granularity::Major, &none, &none, app_of),
+            ["1.2.1"]
+        );
+        assert_eq!(
+            thin(
+                &[],
+                "2.1.1",
+                Granularity::Every,
+                &none,
+                &forced,
+                str::to_owned
+            ),
             [""; 0]
         );
     }

@@ -8,14 +8,12 @@ use runtime::catalogue::Source;
 use terraform::{Options, Wanted};
 
 use crate::notes::{self, Sources, Way};
+use crate::patience::Patient;
 use crate::planning::{self, Rules};
 use crate::ports::{Charts, Images, PortError, Releases, Repository};
 use crate::release;
 use crate::sites::Mentions;
 use crate::steps::{self, Target};
-
-/// A registry out of reach is waited for so long.
-const PATIENCE_MS: i64 = 15 * 60 * 1_000;
 
 /// Carries the analyzer's commands out.
 pub struct Analyzer {
@@ -59,8 +57,11 @@ impl Analyzer {
     /// As before, with registries; without them the tags in between are taken to exist.
     #[must_use]
     pub fn with_images(self, images: Arc<dyn Images>) -> Analyzer {
-        let images = Some(images);
-        Analyzer { images, ..self }
+        let images = Patient::new(images, Arc::clone(&self.log));
+        Analyzer {
+            images: Some(Arc::new(images)),
+            ..self
+        }
     }
 
     /// Who is asked for notes.
@@ -132,7 +133,7 @@ impl Analyzer {
         way.unseen = unseen;
         if let Some(images) = &self.images {
             let looked = steps::look_up(images.as_ref(), &self.rules, image, &found, to, &mut way);
-            self.patiently(history, looked.await)?;
+            looked.await?;
         }
         let plan = match judged(&way) {
             Ok(plan) => plan,
@@ -153,7 +154,6 @@ impl Analyzer {
         let request = &history.state.request;
         let announced = !request.status.is_empty();
         let looked = images.look(&request.image, &request.tag).await;
-        let looked = self.patiently(history, looked);
         Ok(match steps::target(looked, &request.image, &request.tag)? {
             Target::Here => Ok(None),
             // Some projects publish one platform hours after the other.
@@ -167,32 +167,6 @@ impl Analyzer {
                 Err(Body::Skipped(SkipReason::Refused(why)))
             }
         })
-    }
-
-    /// What a registry answered; after a while a registry out of reach is one that lets nobody look.
-    /// It may be asked at the wrong address, or without TLS where the nodes know better.
-    fn patiently<T>(
-        &self,
-        history: &History,
-        looked: Result<T, PortError>,
-    ) -> Result<T, PortError> {
-        let began = history.entries.last().map(|entry| entry.fact.at_ms);
-        let waited = self.log.now_ms() - began.unwrap_or_default();
-        match looked {
-            Err(PortError {
-                what,
-                retry_after: None,
-                lasting: false,
-            }) if waited > PATIENCE_MS => Err(PortError {
-                what: format!(
-                    "{what}; if it is asked at the wrong address, the right one is given under \
-                     [registries]"
-                ),
-                retry_after: None,
-                lasting: true,
-            }),
-            looked => looked,
-        }
     }
 
     /// The first version of the plan that was rolled back before. If a person wants it all the

@@ -63,7 +63,7 @@ impl Images for Answers {
     }
 }
 
-/// What is answered to the request, so many minutes after it was admitted.
+/// What is answered to the request after so many minutes in vain.
 async fn planned(tag: &str, status: &str, answers: Answers, minutes: u64) -> String {
     let settings = bus::Settings {
         clock: Arc::new(VirtualClock::starting_at(1_700_000_000_000)),
@@ -84,7 +84,12 @@ async fn planned(tag: &str, status: &str, answers: Answers, minutes: u64) -> Str
     let opened = opened.unwrap();
     let admitted = log.append(&id, Some(&opened), Body::Admitted).await;
     let history: History = admitted.unwrap();
-    tokio::time::sleep(std::time::Duration::from_secs(60 * minutes)).await;
+    for _ in 0..minutes {
+        // As often as the loop tries at most.
+        let failed = analyzer.carry_out(&history, Command::Plan).await;
+        assert!(failed.is_err(), "{failed:?}");
+        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    }
     match analyzer.carry_out(&history, Command::Plan).await {
         Ok(Outcome::Append(Body::Planned(plan))) => {
             format!("{}: {}", plan.risk.level, plan.risk.reasons.join("; "))
@@ -104,7 +109,8 @@ async fn planned(tag: &str, status: &str, answers: Answers, minutes: u64) -> Str
 async fn what_a_registry_says_of_the_target_decides() {
     let image = "docker.io/acme/app:1.3.0";
     let (down, shut) = (("it is down", false), ("it wants a login", true));
-    let advice = "if it is asked at the wrong address, the right one is given under [registries]";
+    let advice = "if docker.io is asked at the wrong address, the right one is given under \
+                  [registries]";
     let safe = "SAFE: minor update; the notes of 2 releases announce no breakage";
     let here = || Ok(Published::Here);
     let other = || Ok(Published::NotFor("linux/amd64".to_owned()));
@@ -251,6 +257,43 @@ async fn a_registry_without_head_or_without_tokens_is_asked_as_it_wants() {
         error.lasting && error.what.contains("[registries]"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_page_for_people_is_no_image() {
+    let registry = registry();
+    registry.answer_with_pages();
+    let error = client(&registry, None).look(IMAGE, "1.4.0").await;
+    let error = error.unwrap_err();
+    assert!(
+        error.lasting && error.what.contains("a page for people"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_limit_is_waited_for_whatever_status_it_has() {
+    let registry = registry();
+    registry.fail_next(403, Some(7), 1);
+    let images = client(&registry, None);
+    let error = images.look(IMAGE, "1.4.0").await.unwrap_err();
+    let wait = error.retry_after.map(|wait| wait.as_secs());
+    assert_eq!((wait, error.lasting), (Some(7), false), "{error}");
+    let asked = registry.request_log().len();
+    images.look(IMAGE, "1.3.0").await.unwrap_err();
+    assert_eq!(registry.request_log().len(), asked, "it is left alone");
+}
+
+#[tokio::test]
+async fn a_front_and_what_stands_behind_it_each_get_a_token_of_their_own() {
+    let (front, behind) = (Registry::start().unwrap(), registry());
+    front.lead_to(&behind);
+    front.guard_the_way();
+    let images = client(&front, None);
+    for _ in 0..2 {
+        let looked = images.look(IMAGE, "1.4.0").await.unwrap();
+        assert_eq!(looked, Published::Here);
+    }
 }
 
 #[tokio::test]

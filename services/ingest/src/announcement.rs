@@ -5,6 +5,8 @@ use job::{Body, Cause, Level, Phase, Source, State, UpgradeId};
 /// So much of a foreign text is quoted.
 const QUOTE: usize = 1_500;
 
+/// So much of one line of the notes.
+const LINE: usize = 400;
 /// So many reasons for a risk are told.
 const REASONS: usize = 3;
 
@@ -177,20 +179,29 @@ fn because(reasons: &[String]) -> String {
     format!(" ({})", quoted(&told.join("; ")))
 }
 
-/// The summary of the release notes, cut at the end of a line.
+/// The summary of the release notes, cut at the end of a line; long lines are cut themselves.
 fn notes(summary: &str) -> String {
     let mut text = String::new();
-    let mut lines = summary.lines().map(escaped);
+    let mut lines = summary.lines().map(|line| escaped(&cut(line)));
     while let Some(line) = lines.next() {
         if text.chars().count() + line.chars().count() > QUOTE {
-            let left = lines.count() + 1;
-            text.push_str(&format!("\n… and {left} more lines, in the commit"));
+            match lines.count() {
+                0 => text.push_str("\n… and 1 more line"),
+                left => text.push_str(&format!("\n… and {} more lines", left + 1)),
+            }
             break;
         }
         text.push('\n');
         text.push_str(&line);
     }
     text
+}
+
+fn cut(line: &str) -> String {
+    if line.chars().count() <= LINE {
+        return line.to_owned();
+    }
+    line.chars().take(LINE - 1).chain(['…']).collect()
 }
 
 /// Slack's three escapes.
@@ -249,10 +260,13 @@ mod tests {
             notes("1 release:\n- 1.0 <b>"),
             "\n1 release:\n- 1.0 &lt;b&gt;"
         );
-        let line = "x".repeat(QUOTE / 2);
-        let told = notes(&format!("{line}\n{line}\n{line}\n{line}"));
-        let expected = format!("\n{line}\n… and 3 more lines, in the commit");
-        assert_eq!(told, expected);
+        let line = "x".repeat(LINE);
+        let told = notes(&[line.as_str(); 5].join("\n"));
+        let shown = format!("\n{line}").repeat(3);
+        assert_eq!(told, format!("{shown}\n… and 2 more lines"));
+        let told = notes(&[line.as_str(); 4].join("\n"));
+        assert_eq!(told, format!("{shown}\n… and 1 more line"));
+        assert!(notes(&"y".repeat(5_000)).ends_with("y…"));
     }
 
     #[test]

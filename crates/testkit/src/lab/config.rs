@@ -8,7 +8,6 @@ use super::chart;
 use super::estate::Estate;
 use super::stacks::Stack;
 
-/// Nobody outside is asked for images.
 /// Where release notes are, by image.
 const SOURCES: [(&str, &str); 4] = [
     ("docker.io/owntracks/recorder", "owntracks/recorder"),
@@ -16,6 +15,7 @@ const SOURCES: [(&str, &str); 4] = [
     ("docker.io/freikin/dawarich", "Freika/dawarich"),
     ("docker.io/phpipam/phpipam-www", "phpipam/phpipam"),
 ];
+/// Nobody outside is asked for images.
 const REGISTRIES: [&str; 8] = [
     "docker.io",
     "ghcr.io",

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::ask::Asks;
 use super::{Host, JSON, escaped, escaped_path};
 use crate::ports::{PortError, Release};
 
@@ -28,7 +29,7 @@ pub(super) struct Entry {
 /// The releases of a list that are no drafts.
 pub(super) async fn releases(
     host: &Host,
-    what: &'static str,
+    what: (&'static str, Asks),
     sizes: &[usize],
     address: impl Fn(usize) -> String,
 ) -> Result<Option<Vec<Release>>, PortError> {

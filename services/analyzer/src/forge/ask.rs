@@ -4,16 +4,15 @@ use std::io::{Read as _, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, AUTHORIZATION, ETAG, HeaderValue, IF_NONE_MATCH};
-use reqwest::{StatusCode, Url};
 use runtime::Secret;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
-use crate::cache::Cache;
+use crate::cache::{self, Cache};
 use crate::http::{self, Unread};
-use crate::limits::Limits;
+use crate::limits::{self, Limits};
 use crate::ports::PortError;
 
 /// One page of 100 releases with long notes, and any changelog, stay far below this.
@@ -28,6 +27,8 @@ pub(super) struct Asker {
     client: reqwest::Client,
     /// Where its API is.
     pub(super) base: String,
+    /// Where the API begins in an address of this host.
+    mark: &'static str,
     /// What people call it.
     pub(super) name: String,
     /// The value of the header with the token, if there is one.
@@ -47,6 +48,15 @@ pub(super) struct Answer {
     pub(super) next: Option<String>,
     /// It is a page for people, and not what was asked for.
     pub(super) page: bool,
+}
+
+/// What is asked, which decides what it means that nothing is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asks {
+    /// Whether there is a repository: one that cannot be seen without the token may be there.
+    Whether,
+    /// For something in a repository that is there.
+    Below,
 }
 
 /// Why there is no answer.
@@ -87,7 +97,7 @@ struct Kept {
 impl Asker {
     pub(super) fn new(
         client: reqwest::Client,
-        (name, base): (&str, &str),
+        (name, base, mark): (&str, &str, &'static str),
         authorization: Option<Secret>,
         token_at: &str,
         cache: Arc<dyn Cache>,
@@ -95,6 +105,7 @@ impl Asker {
         Asker {
             client,
             base: base.trim_end_matches('/').to_owned(),
+            mark,
             name: name.to_owned(),
             authorization,
             token_at: token_at.to_owned(),
@@ -108,7 +119,12 @@ impl Asker {
     ///
     /// A token that is too old or of the wrong kind breaks even what everybody may read, so what is
     /// denied with it is asked for without it.
-    pub(super) async fn get(&self, url: &str, accept: &str) -> Result<Option<Answer>, Failure> {
+    pub(super) async fn get(
+        &self,
+        url: &str,
+        accept: &str,
+        asks: Asks,
+    ) -> Result<Option<Answer>, Failure> {
         let (token, denied) = match (&self.authorization, self.refused()) {
             (Some(_), Some(what)) => (None, Some(lasting(what))),
             (token, _) => (token.as_ref(), None),
@@ -116,13 +132,15 @@ impl Asker {
         let denied = match (self.attempt(url, accept, token).await, denied) {
             (Err(Failure::Denied(denied)), None) if token.is_some() => denied,
             // What everybody may read is all there is without the token.
-            (Ok(None) | Err(Failure::Denied(_)), Some(denied)) => {
+            (Ok(None), Some(denied)) if asks == Asks::Whether => {
                 return Err(Failure::Denied(denied));
             }
+            (Err(Failure::Denied(_)), Some(denied)) => return Err(Failure::Denied(denied)),
             (answer, _) => return answer,
         };
         match self.attempt(url, accept, None).await {
-            Ok(None) | Err(Failure::Denied(_)) => Err(Failure::Denied(denied)),
+            Ok(None) if asks == Asks::Whether => Err(Failure::Denied(denied)),
+            Err(Failure::Denied(_)) => Err(Failure::Denied(denied)),
             Ok(found) => {
                 tracing::warn!("{}; it is asked without", denied.what);
                 Ok(found)
@@ -146,15 +164,17 @@ impl Asker {
         url: &str,
         accept: &str,
     ) -> Result<Option<Answer>, Failure> {
-        let key = self.key(url, accept, self.authorization.as_ref());
-        match self.kept(&key).await {
-            Some((kept, body)) => Ok(Some(Answer {
-                body,
-                next: kept.next,
-                page: false,
-            })),
-            None => self.get(url, accept).await,
+        // It may have been read without the token.
+        for token in [self.authorization.as_ref(), None] {
+            if let Some((kept, body)) = self.kept(&self.key(url, accept, token)).await {
+                return Ok(Some(Answer {
+                    body,
+                    next: kept.next,
+                    page: false,
+                }));
+            }
         }
+        self.get(url, accept, Asks::Below).await
     }
 
     async fn attempt(
@@ -165,16 +185,8 @@ impl Asker {
     ) -> Result<Option<Answer>, Failure> {
         // All who use one token share its limit; the token itself is in no key.
         let limit_key = self.key("", "limit", token);
-        if let Some(left) = self.limits.left(&limit_key).await {
-            return Err(Failure::Other(PortError {
-                what: format!(
-                    "{} has limited us, and is not asked until that is over",
-                    self.name
-                ),
-                retry_after: Some(left),
-                lasting: false,
-            }));
-        }
+        let guarded = self.limits.guard(&limit_key, &self.name).await;
+        guarded.map_err(Failure::Other)?;
         let key = self.key(url, accept, token);
         let kept = self.kept(&key).await;
         let mut request = self.client.get(url).header(ACCEPT, accept);
@@ -185,6 +197,7 @@ impl Asker {
         if let Some(token) = token {
             request = request.header(AUTHORIZATION, token.expose());
         }
+        let sent = limits::now();
         let answer = http::read(request, MAX_BODY).await;
         let answer = answer.map_err(|unread| match unread {
             Unread::TooLarge(_) => Failure::TooMuch(unread.told(&self.name)),
@@ -207,7 +220,7 @@ impl Asker {
             | StatusCode::GONE
             | StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS => return Ok(None),
             status if !status.is_success() => {
-                return Err(self.refusal(&answer, &limit_key, token).await);
+                return Err(self.refusal(&answer, (&limit_key, sent), token).await);
             }
             _ => {}
         }
@@ -228,12 +241,10 @@ impl Asker {
 
     /// Where a list goes on, below the base.
     fn next(&self, headers: &reqwest::header::HeaderMap) -> Result<Option<String>, Failure> {
-        let path =
-            Url::parse(&self.base).map_or_else(|_| String::new(), |url| url.path().to_owned());
-        let path = path.trim_end_matches('/');
-        let root = self.base.strip_suffix(path).unwrap_or(&self.base);
-        http::next_page(headers, root, &format!("{path}/")).map_err(|link| {
-            Failure::Other(PortError::new(format!(
+        let root = self.base.strip_suffix(self.mark.trim_end_matches('/'));
+        let root = root.unwrap_or(&self.base);
+        http::next_page(headers, root, self.mark).map_err(|link| {
+            Failure::Other(lasting(format!(
                 "the list of {} goes on at {link}, which is not below {}",
                 self.name, self.base
             )))
@@ -244,7 +255,7 @@ impl Asker {
     async fn refusal(
         &self,
         answer: &http::Read,
-        limit_key: &str,
+        (limit_key, sent): (&str, i64),
         token: Option<&Secret>,
     ) -> Failure {
         let (name, status) = (&self.name, answer.status);
@@ -256,7 +267,7 @@ impl Asker {
             || said.contains("abuse detection");
         let named = http::named_wait(status, &answer.headers);
         if limited || named.is_some() {
-            let wait = self.limits.begin(limit_key, named).await;
+            let wait = self.limits.begin(limit_key, sent, named).await;
             return Failure::Other(PortError {
                 what,
                 retry_after: Some(wait),
@@ -281,18 +292,16 @@ impl Asker {
             ))),
             StatusCode::UNPROCESSABLE_ENTITY => Failure::Beyond(lasting(what)),
             status if status.is_server_error() => Failure::TooMuch(PortError::new(what)),
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => {
+                Failure::Other(PortError::new(what))
+            }
             _ => Failure::Other(lasting(what)),
         }
     }
 
     fn key(&self, url: &str, accept: &str, token: Option<&Secret>) -> String {
-        let mut digest = Sha256::new();
         let token = token.map(Secret::expose).unwrap_or_default();
-        for part in [self.base.as_str(), url, accept, token] {
-            digest.update(part.as_bytes());
-            digest.update([0]);
-        }
-        format!("forge.{}", hex::encode(digest.finalize()))
+        cache::key(&[&self.base, url, accept, token])
     }
 
     async fn kept(&self, key: &str) -> Option<(Kept, Vec<u8>)> {

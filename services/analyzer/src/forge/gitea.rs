@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::ask::Answer;
-use super::{Host, JSON, alike, escaped_path};
+use super::ask::{Answer, Asks};
+use super::{Host, alike, escaped_path};
 use crate::ports::{PortError, Release, Tagged};
 
 /// More is clamped without a word.
@@ -25,15 +25,15 @@ struct Commit {
 
 pub(super) async fn releases(host: &Host, path: &str) -> Result<Option<Vec<Release>>, PortError> {
     let repository = format!("{}/repos/{path}", host.asker.base);
-    let listed = alike::releases(host, "gitea_releases", &[PAGE], |size| {
+    let listed = alike::releases(host, ("gitea_releases", Asks::Below), &[PAGE], |size| {
         format!("{repository}/releases?draft=false&limit={size}")
     });
     if let Some(listed) = listed.await? {
         return Ok(Some(listed));
     }
     // Where a project has switched releases off, it has none, and is there all the same.
-    let there = host.get("gitea_repository", &repository, JSON).await?;
-    Ok(there.map(|_| Vec::new()))
+    let there = host.knows("gitea_repository", &repository).await?;
+    Ok(there.then(Vec::new))
 }
 
 pub(super) async fn files(
@@ -59,7 +59,9 @@ pub(super) async fn file(
 
 pub(super) async fn tags(host: &Host, path: &str) -> Result<Vec<Tagged>, PortError> {
     let address = |size| format!("{}/repos/{path}/tags?limit={size}", host.asker.base);
-    let all = host.list::<TagBody>("gitea_tags", &[PAGE], address).await?;
+    let all = host
+        .list::<TagBody>(("gitea_tags", Asks::Below), &[PAGE], address)
+        .await?;
     let all = all.unwrap_or_default().into_iter();
     Ok(all
         .map(|tag| Tagged {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::ask::Answer;
+use super::ask::{Answer, Asks};
 use super::{Host, alike, escaped, escaped_path};
 use crate::ports::{PortError, Release, Tagged};
 
@@ -33,9 +33,12 @@ struct Annotated {
 
 pub(super) async fn releases(host: &Host, path: &str) -> Result<Option<Vec<Release>>, PortError> {
     // Each release comes with all its files, of which some projects have hundreds.
-    alike::releases(host, "github_releases", &[100, 30, 10], |size| {
-        format!("{}/repos/{path}/releases?per_page={size}", host.asker.base)
-    })
+    alike::releases(
+        host,
+        ("github_releases", Asks::Whether),
+        &[100, 30, 10],
+        |size| format!("{}/repos/{path}/releases?per_page={size}", host.asker.base),
+    )
     .await
 }
 
@@ -61,7 +64,9 @@ pub(super) async fn file(
 
 pub(super) async fn tags(host: &Host, path: &str) -> Result<Vec<Tagged>, PortError> {
     let address = |size| format!("{}/repos/{path}/tags?per_page={size}", host.asker.base);
-    let all = host.list::<Named>("github_tags", &[100], address).await?;
+    let all = host
+        .list::<Named>(("github_tags", Asks::Below), &[100], address)
+        .await?;
     let all = all.unwrap_or_default().into_iter();
     Ok(all
         .map(|tag| Tagged {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::alike::Entry;
-use super::ask::Answer;
+use super::ask::{Answer, Asks};
 use super::{Host, alike, escaped};
 use crate::ports::{PortError, Release, Tagged};
 
@@ -38,7 +38,7 @@ fn project(host: &Host, path: &str) -> String {
 pub(super) async fn releases(host: &Host, path: &str) -> Result<Option<Vec<Release>>, PortError> {
     let address = |size| format!("{}/releases?per_page={size}", project(host, path));
     let all = host
-        .list::<ReleaseBody>("gitlab_releases", &[100], address)
+        .list::<ReleaseBody>(("gitlab_releases", Asks::Whether), &[100], address)
         .await?;
     Ok(all.map(|all| {
         all.into_iter()
@@ -64,7 +64,9 @@ pub(super) async fn files(
     let (folder, at) = (escaped(folder), alike::reference('&', at));
     let project = project(host, path);
     let address = |size| format!("{project}/repository/tree?per_page={size}&path={folder}{at}");
-    let all = host.list::<Entry>("gitlab_tree", &[100], address).await?;
+    let all = host
+        .list::<Entry>(("gitlab_tree", Asks::Below), &[100], address)
+        .await?;
     Ok(alike::named(all.unwrap_or_default(), "blob"))
 }
 
@@ -85,7 +87,9 @@ pub(super) async fn tags(host: &Host, path: &str) -> Result<Vec<Tagged>, PortErr
         let project = project(host, path);
         format!("{project}/repository/tags?per_page={size}")
     };
-    let all = host.list::<TagBody>("gitlab_tags", &[100], address).await?;
+    let all = host
+        .list::<TagBody>(("gitlab_tags", Asks::Below), &[100], address)
+        .await?;
     let all = all.unwrap_or_default().into_iter();
     Ok(all
         .map(|tag| Tagged {

@@ -188,6 +188,22 @@ async fn a_wrong_token_is_left_away_and_named_where_it_is_needed() {
 }
 
 #[tokio::test]
+async fn what_lacks_in_a_public_repository_lacks_also_without_a_good_token() {
+    let (stub, _) = stub(1);
+    stub.put_file(REPOSITORY, "NEWS", "1.0\n===\n");
+    let home = Home::github(REPOSITORY);
+    let client = client(&stub, "ghp_wrong");
+    assert_eq!(tags(&client, REPOSITORY).await.len(), 1);
+    assert_eq!(client.0.files(&home, "docs", None).await.unwrap(), [""; 0]);
+    assert_eq!(client.0.text(&home, "CHANGES", None).await.unwrap(), None);
+    let tag = Tagged {
+        name: "v9".to_owned(),
+        message: None,
+    };
+    assert_eq!(client.0.annotation(&home, &tag).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn what_an_owner_refuses_to_the_token_is_read_without_it() {
     let (stub, client) = stub(1);
     stub.refuse_token("Owner");
@@ -323,7 +339,8 @@ async fn a_host_that_names_itself_otherwise_is_asked_on_where_it_was_asked() {
             forgejo.add_release(path, &format!("v1.{n}.0"), "notes");
             gitlab.add_release(path, &format!("v1.{n}.0"), "notes");
         }
-        // Nobody is there; the token would go to whoever is.
+        // Nobody is there; the token would go to whoever is. It is below a folder, and we ask it
+        // without.
         forgejo.call("http://127.0.0.1:9/git");
         gitlab.call("http://127.0.0.1:9/git");
         let url = match kind {

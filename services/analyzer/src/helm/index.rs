@@ -10,7 +10,6 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::Helm;
 use crate::chart::ChartVersion;
-use crate::http;
 use crate::ports::PortError;
 use crate::registry::refusal;
 
@@ -39,8 +38,7 @@ impl Helm {
         if let Some((etag, _)) = &known {
             request = request.header(IF_NONE_MATCH, etag);
         }
-        let answer = http::read(request, MAX_INDEX).await;
-        let answer = answer.map_err(|unread| unread.told(&url))?;
+        let answer = self.registries.open(&url, request, MAX_INDEX).await?;
         if let (StatusCode::NOT_MODIFIED, Some((_, versions))) = (answer.status, known) {
             return Ok(Some(versions));
         }

@@ -9,9 +9,10 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use super::Helm;
+use crate::cache;
 use crate::chart::ChartVersion;
 use crate::ports::PortError;
-use crate::registry::{LOGIN, Place, cache_key, json, refusal};
+use crate::registry::{LOGIN, Place, json, refusal};
 
 /// Each version takes two requests; of more, the oldest ones count.
 const MAX_VERSIONS: usize = 200;
@@ -83,7 +84,7 @@ impl Helm {
     /// What one tag holds; none if that is no chart, but a signature or the like.
     async fn version(&self, place: &Place, tag: &str) -> Result<Option<ChartVersion>, PortError> {
         let url = place.url(&format!("manifests/{tag}"))?;
-        let key = cache_key(&["chart", url.as_str()]);
+        let key = cache::key(&["chart", url.as_str()]);
         let version = |pushed: Pushed| ChartVersion {
             version: tag.replace('_', "+"),
             app: pushed.app.filter(|app| !app.is_empty()),
