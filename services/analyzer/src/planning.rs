@@ -389,7 +389,7 @@ fn summary(way: &Way, assessment: &Assessment) -> String {
             .split_whitespace()
             .collect::<Vec<_>>()
             .join(" ");
-        format!("Not seen: {}\n", risk::defuse(&why))
+        format!("Note: {}\n", risk::defuse(&why))
     });
     let unseen: String = unseen.collect();
     let room = SUMMARY_BYTES.saturating_sub(unseen.len());

@@ -92,6 +92,18 @@ async fn planned(tag: &str, status: &str, answers: Answers, minutes: u64) -> Str
     }
     match analyzer.carry_out(&history, Command::Plan).await {
         Ok(Outcome::Append(Body::Planned(plan))) => {
+            // Where nothing is risky people are told no reasons, and of this all the same.
+            let unseen = plan
+                .risk
+                .reasons
+                .iter()
+                .any(|why| why.contains("cannot be seen"));
+            assert_eq!(
+                plan.summary.starts_with("Note: whether"),
+                unseen,
+                "{}",
+                plan.summary
+            );
             format!("{}: {}", plan.risk.level, plan.risk.reasons.join("; "))
         }
         Ok(Outcome::Append(Body::Skipped(SkipReason::Refused(why)))) => format!("refused: {why}"),
