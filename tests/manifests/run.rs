@@ -163,7 +163,11 @@ async fn start(
     keys: &Keys,
     doors: &BTreeMap<&str, Door>,
 ) -> anyhow::Result<Vec<Pod>> {
-    rendered.change_files(with_all_sections);
+    let registries = ["docker.io", "ghcr.io"].map(|host| {
+        let at = lab.registry.address();
+        format!("\n[registries.\"{host}\"]\nurl = \"{at}\"\n")
+    });
+    rendered.change_files(|text| format!("{}\n{}", with_all_sections(text), registries.concat()));
     let (mapping, variables) = (mapping(lab)?, variables(lab)?);
     let shown = rendered.text("bowline.toml").context("the configuration")?;
     for (there, _) in &mapping {
@@ -313,7 +317,12 @@ async fn the_manifests_upgrade_undo_and_listen_with_the_rights_they_give() -> an
             "the cluster refused {service}: {refused:#?}\n{outcome:?}"
         );
         let asks = ["executor", "verifier"].contains(service);
-        ensure!((door.asked() > 0) == asks, "{service}: {}", door.asked());
+        ensure!(
+            (door.asked() > 0) == asks,
+            "{service} asked the cluster {} times\n{outcome:?}\n{}",
+            door.asked(),
+            lab.logs()
+        );
     }
     outcome.map_err(|error| anyhow::anyhow!("{error:#}\n{}", lab.logs()))?;
     ensure!(!lab.otlp.spans().is_empty(), "no trace was sent");
