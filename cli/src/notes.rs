@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use analyzer::changelog::{self, Wanted};
 use analyzer::notes::{self, Way};
-use analyzer::{Rules, ServicePolicy, planning, steps};
+use analyzer::steps::{self, Target};
+use analyzer::{Rules, ServicePolicy, planning};
 use anyhow::Context as _;
 use risk::Assessment;
 use runtime::Settings;
@@ -102,12 +103,15 @@ async fn from_outside(
     let outside = Outside::new(settings)?;
     let entry = analyzer::entry(rules, wanted.image);
     let image = wanted.image;
-    let (sources, unseen) = outside.seeing(image, wanted.to).await;
+    let (sources, target) = outside.seeing(image, wanted.to).await;
     let read = notes::way(sources, image, entry.as_ref(), wanted.from, wanted.to).await;
     let mut way = read.map_err(|error| {
         Failure::failed(format!("the release notes could not be read: {error}"))
     })?;
-    way.unseen = unseen.map(|why| why.unwrap_or_else(|absent| absent));
+    way.unseen = match target {
+        Target::Here => None,
+        Target::Absent(why) | Target::Unseen(why) => Some(why),
+    };
     if let Some(images) = sources.images {
         let ends = (wanted.from, wanted.to);
         let released = way.released.then_some(way.tags.as_slice());

@@ -173,9 +173,12 @@ impl Looker<'_> {
     ) -> Result<Result<Way, String>, Failure> {
         let outside = Outside::new(self.settings)?;
         let images = &outside.images;
-        let (sources, unseen) = outside.seeing(image, to).await;
-        let unseen = unseen.transpose();
-        let unseen = unseen.map_err(|absent| refused(SkipReason::Refused(absent)))?;
+        let (sources, target) = outside.seeing(image, to).await;
+        let unseen = match target {
+            Target::Here => None,
+            Target::Unseen(why) => Some(why),
+            Target::Absent(why) => return Err(refused(SkipReason::Refused(why))),
+        };
         let entry = analyzer::entry(self.rules, image);
         let read = notes::way(sources, image, entry.as_ref(), &sites.from, to).await;
         let mut way = match read {
@@ -205,25 +208,20 @@ impl Outside {
         })
     }
 
-    /// Who is asked about an image, and what is to be said of a tag of it: that it could not be
-    /// seen, in which case its registry is not asked for more, or (`Err`) that it is not there.
-    pub(crate) async fn seeing(
-        &self,
-        image: &str,
-        tag: &str,
-    ) -> (Sources<'_>, Option<Result<String, String>>) {
+    /// Who is asked about an image, and what is known of a tag of it. A registry that is asked in
+    /// vain is not asked for the image's source either.
+    pub(crate) async fn seeing(&self, image: &str, tag: &str) -> (Sources<'_>, Target) {
         let looked = self.images.look(image, tag).await;
-        let told = match steps::target(looked, image, tag) {
-            Ok(Target::Here) => None,
-            Ok(Target::Absent(why)) => Some(Err(why)),
-            Ok(Target::Unseen(why)) => Some(Ok(why)),
-            Err(error) => Some(Ok(format!(
+        let target = steps::target(looked, image, tag).unwrap_or_else(|error| {
+            Target::Unseen(format!(
                 "whether {image}:{tag} exists is not known: {error}"
-            ))),
-        };
+            ))
+        });
         let mut sources = self.sources();
-        sources.images = sources.images.filter(|_| !matches!(told, Some(Ok(_))));
-        (sources, told)
+        if matches!(target, Target::Unseen(_)) {
+            sources.images = None;
+        }
+        (sources, target)
     }
 
     pub(crate) fn sources(&self) -> Sources<'_> {

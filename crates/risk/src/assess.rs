@@ -73,6 +73,42 @@ pub struct Assessment {
     pub security: Vec<String>,
 }
 
+/// A place in the notes that raised the level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evidence<'a> {
+    /// The release whose notes say it.
+    pub version: &'a str,
+    /// The listed word, or what the line announces.
+    pub what: &'a str,
+    /// The line, bounded; text of strangers.
+    pub quote: &'a str,
+    /// Where people can read it.
+    pub url: &'a str,
+}
+
+impl Assessment {
+    /// What raised the level by the rule that was asked for, in the order of the notes.
+    pub fn evidence(&self) -> impl Iterator<Item = Evidence<'_>> {
+        let (findings, announced) = match self.rule {
+            Rule::Plain => (self.findings.as_slice(), [].as_slice()),
+            Rule::Weighed => ([].as_slice(), self.announced.as_slice()),
+        };
+        let findings = findings.iter().map(|one| Evidence {
+            version: &one.version,
+            what: &one.word,
+            quote: &one.quote,
+            url: &one.url,
+        });
+        let announced = announced.iter().filter(|line| line.lowered.is_none());
+        findings.chain(announced.map(|line| Evidence {
+            version: &line.version,
+            what: line.kind.as_str(),
+            quote: &line.quote,
+            url: &line.url,
+        }))
+    }
+}
+
 /// What is known about an upgrade.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {

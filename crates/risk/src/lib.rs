@@ -7,6 +7,9 @@
 //! **Invariant:** notes that could not be fetched never reach this crate: absent notes are a
 //! result, unreachable ones are a reason to wait.
 
+#[macro_use]
+mod patterns;
+
 mod advisory;
 mod assess;
 mod defuse;
@@ -17,7 +20,7 @@ mod settings;
 mod summary;
 mod weigh;
 
-pub use assess::{Assessment, Input, Level, Note, Rule, assess, default_words};
+pub use assess::{Assessment, Evidence, Input, Level, Note, Rule, assess, default_words};
 pub use defuse::defuse;
 pub use scan::Finding;
 pub use sections::{Section, sections};

@@ -1,6 +1,6 @@
 //! The changelog in short, for commit messages and announcements.
 
-use crate::assess::{Assessment, Note, Rule};
+use crate::assess::{Assessment, Evidence, Note, Rule};
 use crate::defuse::{defuse, defuse_url};
 use crate::scan::{bounded, one_line};
 use crate::weigh::highlight;
@@ -50,25 +50,15 @@ pub fn summary(notes: &[Note], assessment: &Assessment, max_bytes: usize) -> Str
 
 /// What announces breakage by the rule that was asked for, a line each.
 fn announced(assessment: &Assessment) -> Vec<String> {
-    let place = |version: &str, what: &str, quote: &str| {
-        let (version, what, quote) = (one_line(version), one_line(what), one_line(quote));
+    let place = |one: Evidence<'_>| {
+        let what = match assessment.rule {
+            Rule::Plain => format!("\"{}\"", one.what),
+            Rule::Weighed => one.what.to_owned(),
+        };
+        let [version, what, quote] = [one.version, &what, one.quote].map(one_line);
         defuse(&format!("- {version} {what}: {}", quote.trim()))
     };
-    match assessment.rule {
-        Rule::Plain => {
-            let findings = assessment.findings.iter();
-            findings
-                .map(|one| place(&one.version, &format!("\"{}\"", one.word), &one.quote))
-                .collect()
-        }
-        Rule::Weighed => {
-            let lines = assessment.announced.iter();
-            let counting = lines.filter(|line| line.lowered.is_none());
-            counting
-                .map(|one| place(&one.version, one.kind.as_str(), &one.quote))
-                .collect()
-        }
-    }
+    assessment.evidence().map(place).collect()
 }
 
 fn release(note: &Note) -> String {

@@ -371,21 +371,15 @@ impl Inner {
     }
 
     fn has_any_token(&self, headers: &HeaderMap) -> bool {
-        let given = headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-        given.is_some_and(|given| self.tokens.iter().any(|(known, _)| known == given))
+        bearer(headers).is_some_and(|given| self.tokens.iter().any(|(known, _)| known == given))
     }
 
     fn may_read(&self, repository: &str, headers: &HeaderMap) -> bool {
-        let given = headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
         let good = |token: &str| {
             let mut tokens = self.tokens.iter();
             tokens.any(|(known, place)| known == token && place == repository)
         };
-        self.anonymous || given.is_some_and(good)
+        self.anonymous || bearer(headers).is_some_and(good)
     }
 
     fn page(&self, repository: &str, known: &[(String, String)], uri: &Uri) -> Response {
@@ -406,6 +400,12 @@ impl Inner {
             None => answer,
         }
     }
+}
+
+/// The token that comes with a request.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let given = headers.get(header::AUTHORIZATION)?;
+    given.to_str().ok()?.strip_prefix("Bearer ")
 }
 
 /// Whether a request comes with this login.

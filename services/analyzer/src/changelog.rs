@@ -127,25 +127,35 @@ pub fn notes_in(text: &str, wanted: &Wanted<'_>, address: impl Fn(usize) -> Stri
     };
     let names: Vec<ReleaseName> = all.iter().map(name).collect();
     let package = package_for(wanted.image, wanted.to, &names);
-    let mut ours: BTreeMap<&str, Vec<&Section<'_>>> = BTreeMap::new();
-    for section in all.iter().filter(|section| section.package == package) {
-        ours.entry(&section.version).or_default().push(section);
+    let ours = all.iter().filter(|section| section.package == package);
+    let ours = ours.map(|section| (section.version.as_str(), section));
+    let sections = on_the_way(wanted, ours).into_iter();
+    sections
+        .map(|section| Note {
+            version: section.version.clone(),
+            title: Some(section.heading.clone()),
+            body: section.body.to_owned(),
+            url: address(section.line),
+        })
+        .collect()
+}
+
+/// What belongs to the versions on the way, oldest first; what has the same version stays together.
+pub(crate) fn on_the_way<'a, T>(
+    wanted: &Wanted<'_>,
+    named: impl Iterator<Item = (&'a str, T)>,
+) -> Vec<T> {
+    let mut by_version: BTreeMap<&str, Vec<T>> = BTreeMap::new();
+    for (version, one) in named {
+        by_version.entry(version).or_default().push(one);
     }
-    let between = version::notes_between(
-        &Tag::parse(wanted.from),
-        &Tag::parse(wanted.to),
-        ours.keys().map(|version| (*version).to_owned()),
-    );
-    let sections = between
+    let versions = by_version.keys().map(|version| (*version).to_owned());
+    let (from, to) = (Tag::parse(wanted.from), Tag::parse(wanted.to));
+    let between = version::notes_between(&from, &to, versions);
+    let found = between
         .iter()
-        .filter_map(|version| ours.get(version.as_str()));
-    let found = sections.flatten().map(|section| Note {
-        version: section.version.clone(),
-        title: Some(section.heading.clone()),
-        body: section.body.to_owned(),
-        url: address(section.line),
-    });
-    found.collect()
+        .filter_map(|version| by_version.remove(version.as_str()));
+    found.flatten().collect()
 }
 
 /// Where a person reads a line of a file.

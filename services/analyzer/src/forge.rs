@@ -208,10 +208,9 @@ impl Host {
             let asked = self.asker.get(&url, JSON, asks);
             let answer = match runtime::outside(what, Some(&self.asker.base), asked).await {
                 Ok(Some(answer)) => answer,
-                Ok(None) if !begun => return Ok(None),
+                Ok(None) => return Ok(begun.then_some(found)),
                 // GitHub lists the newest ones only; what was read so far stands.
                 Err(Failure::Beyond(_)) if begun => break,
-                Ok(None) => break,
                 Err(failure) => return Err(failure),
             };
             let page: Vec<T> = self.read(&answer.body).map_err(Failure::Other)?;

@@ -148,16 +148,10 @@ impl Registered {
         // An index leads to a manifest, and that to the config.
         for _ in 0..2 {
             let url = place.url(&format!("manifests/{reference}"))?;
-            let answer = self
-                .registries
-                .ask(Method::GET, place, &url, Some(&accept))
-                .await?;
-            if answer.status == StatusCode::NOT_FOUND {
+            let found = self.registries.find(place, &url, Some(&accept)).await?;
+            let Some(answer) = found else {
                 return Ok(None);
-            }
-            if !answer.status.is_success() {
-                return Err(refusal(url.as_str(), &answer, LOGIN));
-            }
+            };
             let manifest: Manifest = json(&url, &answer.body)?;
             if let Some(config) = manifest.config {
                 let blob = place.url(&format!("blobs/{}", config.digest))?;
@@ -187,11 +181,8 @@ impl Images for Registered {
     async fn tags(&self, image: &str) -> Result<Vec<String>, PortError> {
         let place = self.registries.place_of(image)?;
         let asked = runtime::outside("registry_tags", None, self.registries.tags(&place));
-        asked.await?.ok_or_else(|| PortError {
-            what: format!("its registry knows no {image}"),
-            retry_after: None,
-            lasting: true,
-        })
+        let unknown = || PortError::lasting(format!("its registry knows no {image}"));
+        asked.await?.ok_or_else(unknown)
     }
 
     async fn source(&self, image: &str, tag: &str) -> Result<Option<String>, PortError> {

@@ -13,6 +13,7 @@ mod helm;
 mod http;
 mod images;
 mod limits;
+mod little;
 pub mod notes;
 mod patience;
 pub mod planning;

@@ -1,19 +1,14 @@
 //! The release notes between two versions, and the versions to step through.
 
-use std::cmp::Ordering;
-use std::collections::BTreeMap;
-
 use risk::Note;
 use runtime::catalogue::Source;
 use version::{ReleaseName, Tag, package_for};
 
 use crate::changelog::{self, Wanted};
 use crate::chart::Deploys;
+use crate::little::{LITTLE, merged, says_little};
 use crate::ports::{Home, Images, PortError, Release, Releases};
 use crate::source;
-
-/// Notes of fewer characters than this that lead elsewhere say nothing themselves.
-const LITTLE: usize = 400;
 
 /// What is known about the way from one version to another.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -170,7 +165,10 @@ async fn along(
     wanted: &Wanted<'_>,
     mut tried: Vec<String>,
 ) -> Result<Way, PortError> {
-    let Published { mut notes, names } = published(all, wanted);
+    let Listed {
+        mut notes,
+        mut names,
+    } = listed(all, wanted);
     let (from, to) = (wanted.from, wanted.to);
     tried.push(match notes.len() {
         0 if all.is_empty() => format!("{home}: no releases"),
@@ -178,7 +176,6 @@ async fn along(
         1 => format!("{home}: 1 release"),
         count => format!("{home}: {count} releases"),
     });
-    let mut names = names;
     if notes.is_empty() || notes.iter().any(says_little) {
         // What some releases leave out may be in a file; the trees of versions are for those that
         // leave everything out. Without a release there is no tag in between either, as far as is
@@ -249,33 +246,6 @@ fn is_of(note: &Note, tag: &str) -> bool {
         .is_some_and(|release| release.says(tag) || version::is_of_line(&release.version, tag))
 }
 
-/// The notes of releases, with what a file says where they say little or nothing.
-fn merged(mut notes: Vec<Note>, found: Vec<Note>) -> Vec<Note> {
-    let name = |note: &Note| {
-        ReleaseName::parse(&note.version).map_or_else(|| note.version.clone(), |name| name.version)
-    };
-    for section in found {
-        let version = name(&section);
-        let mut known = notes.iter_mut();
-        match known.find(|note| version::same_version(&name(note), &version)) {
-            Some(note) if says_little(note) => {
-                // It may have said the little that matters.
-                note.body = format!("{}\n\n{}", note.body, section.body);
-                note.url = section.url;
-            }
-            Some(_) => {}
-            None => {
-                let newer = |note: &Note| {
-                    version::compare_apps(&name(note), &version) == Some(Ordering::Greater)
-                };
-                let place = notes.iter().position(newer).unwrap_or(notes.len());
-                notes.insert(place, section);
-            }
-        }
-    }
-    notes
-}
-
 /// The tags in between that notes speak of, in the site's own style.
 #[must_use]
 pub fn tags_of(notes: &[Note], wanted: &Wanted<'_>) -> Vec<String> {
@@ -292,13 +262,13 @@ fn spelled<'a>(names: impl Iterator<Item = &'a str>, wanted: &Wanted<'_>) -> Vec
 }
 
 /// What the releases on the way say, and how they are called.
-struct Published {
+struct Listed {
     notes: Vec<Note>,
     names: Vec<String>,
 }
 
-fn published(all: &[Release], wanted: &Wanted<'_>) -> Published {
-    let (from, to) = (Tag::parse(wanted.from), Tag::parse(wanted.to));
+fn listed(all: &[Release], wanted: &Wanted<'_>) -> Listed {
+    let from = Tag::parse(wanted.from);
     let named: Vec<(ReleaseName, &Release)> = all
         .iter()
         .filter_map(|release| Some((ReleaseName::parse(&release.tag)?, release)))
@@ -320,17 +290,10 @@ fn published(all: &[Release], wanted: &Wanted<'_>) -> Published {
             || ours.iter().any(|(_, later)| leads_to(later, name))
     };
     let counted: Vec<&&(ReleaseName, &Release)> = ours.iter().filter(counts).collect();
-    let mut by_version: BTreeMap<&str, Vec<&Release>> = BTreeMap::new();
-    for (name, release) in counted.iter().copied().copied() {
-        by_version.entry(&name.version).or_default().push(release);
-    }
-    let versions = by_version.keys().map(|version| (*version).to_owned());
-    let between = version::notes_between(&from, &to, versions);
-    let releases = between
-        .iter()
-        .filter_map(|version| by_version.get(version.as_str()))
-        .flatten();
-    let notes = releases
+    let ours = counted.iter().copied().copied();
+    let ours = ours.map(|(name, release)| (name.version.as_str(), release));
+    let notes = changelog::on_the_way(wanted, ours)
+        .into_iter()
         .map(|release| Note {
             version: release.tag.clone(),
             title: release.title.clone(),
@@ -338,7 +301,7 @@ fn published(all: &[Release], wanted: &Wanted<'_>) -> Published {
             url: release.url.clone(),
         })
         .collect();
-    Published {
+    Listed {
         notes,
         names: counted
             .iter()
@@ -355,35 +318,6 @@ fn leads_to(release: &Release, earlier: &ReleaseName) -> bool {
         && Tag::parse(bare).is_prerelease()
         && release.body.len() < LITTLE
         && release.body.contains(bare)
-}
-
-/// Whether the notes are empty, or only lead to where the real ones are.
-fn says_little(note: &Note) -> bool {
-    let lines = note.body.lines().map(str::trim).filter(|line| {
-        let bare = line.trim_start_matches(['#', '*', '-', ' ', '_']);
-        !bare.is_empty() && !bare.starts_with("<!--") && !is_link(bare)
-    });
-    let text: String = lines.collect::<Vec<_>>().join(" ");
-    let lower = text.to_lowercase();
-    let leads = [
-        "changelog",
-        "change log",
-        "release notes",
-        "changes file",
-        "news file",
-    ];
-    text.is_empty()
-        || version::same_version(&text, &note.version)
-        || (text.len() < LITTLE && leads.iter().any(|word| lower.contains(word)))
-}
-
-/// `Full Changelog: https://…`, or an address alone.
-fn is_link(line: &str) -> bool {
-    let lower = line.to_lowercase();
-    let address = lower.find("http").map(|at| lower.split_at(at).0);
-    let before = address.unwrap_or(&lower);
-    let bare = before.trim_matches(|c: char| !c.is_alphanumeric());
-    address.is_some() && (bare.is_empty() || bare.starts_with("full changelog"))
 }
 
 #[cfg(test)]
@@ -490,47 +424,6 @@ mod tests {
             !along_releases(&[], "1.0.0", "1.2.0").headless,
             "there are none"
         );
-    }
-
-    #[test]
-    fn a_file_fills_what_releases_leave_out() {
-        let note = |version: &str, body: &str| Note {
-            version: version.to_owned(),
-            title: None,
-            body: body.to_owned(),
-            url: String::new(),
-        };
-        let releases = vec![
-            note("v1.1.0", "See the changelog."),
-            note(
-                "v1.2.0",
-                "A fix of the login, and much else that is new in this version.",
-            ),
-        ];
-        let file = vec![note("1.0.1", "a"), note("1.1.0", "b"), note("1.2.0", "c")];
-        let told = merged(releases, file);
-        let told: Vec<(&str, &str)> = told
-            .iter()
-            .map(|note| {
-                (
-                    note.version.as_str(),
-                    note.body.get(..8).unwrap_or(&note.body),
-                )
-            })
-            .collect();
-        assert_eq!(
-            told,
-            [
-                ("1.0.1", "a"),
-                ("v1.1.0", "See the "),
-                ("v1.2.0", "A fix of")
-            ]
-        );
-        let both = merged(
-            vec![note("v1.1.0", "See the changelog.")],
-            vec![note("1.1.0", "b")],
-        );
-        assert_eq!(both[0].body, "See the changelog.\n\nb");
     }
 
     /// Repositories by name; everything else is absent, and `down` is out of reach.

@@ -54,15 +54,10 @@ impl Patient {
         if now - *began <= PATIENCE {
             return Err(error);
         }
-        Err(PortError {
-            what: format!(
-                "{}; if {host} is asked at the wrong address, the right one is given under \
-                 [registries]",
-                error.what
-            ),
-            retry_after: None,
-            lasting: true,
-        })
+        Err(PortError::lasting(format!(
+            "{}; if {host} is asked at the wrong address, the right one is given under [registries]",
+            error.what
+        )))
     }
 }
 

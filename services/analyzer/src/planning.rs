@@ -214,12 +214,10 @@ pub fn steps(
     (from, to): (&str, &str),
 ) -> Vec<String> {
     let (forced, _) = steps::stops(way, from, to);
-    let raising = steps::raising(assessment);
     let raises = |tag: &str| {
         let app = way.app_of(tag);
-        raising
-            .iter()
-            .any(|version| version::says_app(app, version))
+        let mut evidence = assessment.evidence();
+        evidence.any(|one| version::says_app(app, one.version))
     };
     let (granularity, raising) = match assessment.level {
         risk::Level::Caution => {
@@ -398,33 +396,19 @@ fn summary(way: &Way, assessment: &Assessment) -> String {
 
 /// The lines that raised the level.
 fn excerpts(assessment: &Assessment) -> Vec<Excerpt> {
-    let excerpt = |version: &str, word: &str, quote: &str, url: &str| Excerpt {
-        version: bounded(version),
-        word: bounded(word),
-        quote: bounded(quote),
-        // Half an address is none.
-        url: Some(url)
-            .filter(|url| url.len() <= MAX_TEXT)
-            .unwrap_or_default()
-            .to_owned(),
-    };
-    match assessment.rule {
-        Rule::Plain => {
-            let findings = assessment.findings.iter().take(MAX_EXCERPTS);
-            findings
-                .map(|one| excerpt(&one.version, &one.word, &one.quote, &one.url))
-                .collect()
-        }
-        Rule::Weighed => {
-            let lines = assessment.announced.iter();
-            let lines = lines
-                .filter(|line| line.lowered.is_none())
-                .take(MAX_EXCERPTS);
-            lines
-                .map(|one| excerpt(&one.version, one.kind.as_str(), &one.quote, &one.url))
-                .collect()
-        }
-    }
+    let evidence = assessment.evidence().take(MAX_EXCERPTS);
+    evidence
+        .map(|one| Excerpt {
+            version: bounded(one.version),
+            word: bounded(one.what),
+            quote: bounded(one.quote),
+            // Half an address is none.
+            url: Some(one.url)
+                .filter(|url| url.len() <= MAX_TEXT)
+                .unwrap_or_default()
+                .to_owned(),
+        })
+        .collect()
 }
 
 /// How long Helm may keep CI waiting, over what CI takes by itself: for the release, and once more

@@ -30,6 +30,14 @@ impl PortError {
             lasting: false,
         }
     }
+
+    /// An error that only a person can mend.
+    pub fn lasting(what: impl std::fmt::Display) -> PortError {
+        PortError {
+            lasting: true,
+            ..PortError::new(what)
+        }
+    }
 }
 
 impl From<bus::Unavailable> for PortError {

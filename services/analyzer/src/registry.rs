@@ -104,28 +104,20 @@ impl Registries {
             let Some(url) = next.take() else {
                 return Ok(Some(found));
             };
-            let answer = self.ask(Method::GET, place, &url, None).await?;
-            if answer.status == StatusCode::NOT_FOUND {
+            let Some(answer) = self.find(place, &url, None).await? else {
                 return Ok(None);
-            }
-            if !answer.status.is_success() {
-                return Err(refusal(url.as_str(), &answer, LOGIN));
-            }
+            };
             next = place.next_page(&answer.headers)?;
             let page: Tags = json(&url, &answer.body)?;
             found.extend(page.tags.unwrap_or_default());
         }
         // They come in the order of text, so what is missing may be the newest.
-        Err(PortError {
-            what: format!(
-                "{}{} lists more than {} tags, so what lies in between is not known",
-                place.base,
-                place.repository,
-                found.len()
-            ),
-            retry_after: None,
-            lasting: true,
-        })
+        Err(PortError::lasting(format!(
+            "{}{} lists more than {} tags, so what lies in between is not known",
+            place.base,
+            place.repository,
+            found.len()
+        )))
     }
 
     /// An answer with what was asked for.
@@ -140,6 +132,21 @@ impl Registries {
             Ok(answer)
         } else {
             Err(refusal(url.as_str(), &answer, LOGIN))
+        }
+    }
+
+    /// The same for what may not be there.
+    pub(crate) async fn find(
+        &self,
+        place: &Place,
+        url: &Url,
+        accept: Option<&str>,
+    ) -> Result<Option<Read>, PortError> {
+        let answer = self.ask(Method::GET, place, url, accept).await?;
+        match answer.status {
+            StatusCode::NOT_FOUND => Ok(None),
+            status if status.is_success() => Ok(Some(answer)),
+            _ => Err(refusal(url.as_str(), &answer, LOGIN)),
         }
     }
 
@@ -199,11 +206,9 @@ impl Registries {
             self.limited(url.as_str(), &answer, (&limit_key, sent))
                 .await?;
             if answer.status.is_success() && http::is_page(&answer.headers) {
-                return Err(PortError {
-                    what: format!("{url} sent a page for people{LOGIN}"),
-                    retry_after: None,
-                    lasting: true,
-                });
+                return Err(PortError::lasting(format!(
+                    "{url} sent a page for people{LOGIN}"
+                )));
             }
             return Ok(answer);
         }

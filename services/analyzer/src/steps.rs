@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use regex::Regex;
-use risk::{Assessment, Note, Rule};
+use risk::Note;
 use runtime::settings::Granularity;
 use version::{Style, Tag};
 
@@ -129,30 +129,31 @@ pub async fn there(
     let candidates = candidates.into_iter().filter(|tag| is_tag(tag));
     let asked = by_numbers(candidates, to).into_iter();
     let asked = asked.map(|revisions| newest_there(images, image, revisions));
-    let found: Vec<Result<String, String>> =
-        stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+    let found: Vec<(String, bool)> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
     let mut there = There::default();
-    for one in found {
-        match one {
-            Ok(tag) => there.tags.push(tag),
-            Err(tag) => there.missing.push(tag),
+    for (tag, here) in found {
+        if here {
+            there.tags.push(tag);
+        } else {
+            there.missing.push(tag);
         }
     }
     Ok(there)
 }
 
-/// The newest of several revisions of which there is an image; the newest of all if there is none.
+/// The newest of several revisions of which there is an image, else the newest of all, and which of
+/// the two it is.
 async fn newest_there(
     images: &dyn Images,
     image: &str,
     revisions: Vec<String>,
-) -> Result<Result<String, String>, PortError> {
+) -> Result<(String, bool), PortError> {
     for tag in revisions.iter().rev() {
         if images.look(image, tag).await? == Published::Here {
-            return Ok(Ok(tag.clone()));
+            return Ok((tag.clone(), true));
         }
     }
-    Ok(Err(revisions.last().cloned().unwrap_or_default()))
+    Ok((revisions.last().cloned().unwrap_or_default(), false))
 }
 
 /// Whether registries take it as a tag; releases may be called otherwise, such as `1.0.1+build.7`.
@@ -181,8 +182,8 @@ fn by_numbers(tags: impl Iterator<Item = String>, to: &str) -> Vec<Vec<String>> 
     groups
 }
 
-/// The tags that are steps, oldest first. Lines are the app's, which a chart's version brings. Those of `raising` have notes that raised the level, and
-/// those of `forced` are steps in any case.
+/// The tags that are steps, oldest first. Those of `raising` have notes that raised the level, and
+/// those of `forced` are steps in any case. Lines are the app's, which a chart's version brings.
 #[must_use]
 pub fn thin(
     tags: &[String],
@@ -210,22 +211,6 @@ pub fn thin(
         }
     }
     kept
-}
-
-/// The versions whose notes raised the level.
-#[must_use]
-pub fn raising(assessment: &Assessment) -> Vec<&str> {
-    match assessment.rule {
-        Rule::Plain => {
-            let findings = assessment.findings.iter();
-            findings.map(|finding| finding.version.as_str()).collect()
-        }
-        Rule::Weighed => {
-            let lines = assessment.announced.iter();
-            let counting = lines.filter(|line| line.lowered.is_none());
-            counting.map(|line| line.version.as_str()).collect()
-        }
-    }
 }
 
 /// Versions that notes tell to upgrade to first.

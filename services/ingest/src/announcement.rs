@@ -182,7 +182,7 @@ fn because(reasons: &[String]) -> String {
 /// The summary of the release notes, cut at the end of a line; long lines are cut themselves.
 fn notes(summary: &str) -> String {
     let mut text = String::new();
-    let mut lines = summary.lines().map(|line| escaped(&cut(line)));
+    let mut lines = summary.lines().map(|line| escaped(&cut(line), usize::MAX));
     while let Some(line) = lines.next() {
         if text.chars().count() + line.chars().count() > QUOTE {
             match lines.count() {
@@ -204,14 +204,14 @@ fn cut(line: &str) -> String {
     line.chars().take(LINE - 1).chain(['…']).collect()
 }
 
-/// Slack's three escapes.
-fn escaped(text: &str) -> String {
-    let text = text.replace('&', "&amp;");
-    text.replace('<', "&lt;").replace('>', "&gt;")
+/// Escaped, and bounded.
+fn quoted(text: &str) -> String {
+    escaped(text, QUOTE)
 }
 
-/// Slack's three escapes, and a bound; an unescaped `<!channel>` in a changelog pings everybody.
-fn quoted(text: &str) -> String {
+/// No more than so much of a text, with Slack's three escapes, of which none is cut; an unescaped
+/// `<!channel>` in a changelog pings everybody.
+fn escaped(text: &str, most: usize) -> String {
     let (mut quote, mut length) = (String::new(), 0);
     for character in text.chars() {
         let escape = match character {
@@ -221,7 +221,7 @@ fn quoted(text: &str) -> String {
             _ => "",
         };
         length += escape.len().max(1);
-        if length > QUOTE {
+        if length > most {
             quote.push('…');
             break;
         }

@@ -36,9 +36,7 @@ impl<'a> Context<'a> {
         let words = self.text.split_whitespace().count();
         !self.heading && !self.code && !self.quoted && words >= 2
     }
-}
 
-impl Context<'_> {
     /// A few words that are no item of a list: a greeting, or `See below.`
     pub(super) fn is_remark(&self) -> bool {
         let words = self.text.split_whitespace().count();

@@ -1,8 +1,5 @@
 //! Why a line that seems to announce breakage is harmless.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
 use version::Tag;
 
 use super::context::Context;
@@ -10,17 +7,8 @@ use super::part::Part;
 use super::{Kind, sentences, signs, title};
 use crate::advisory;
 
-fn pattern(text: &str) -> Regex {
-    Regex::new(&format!("(?i){text}")).expect("the pattern is a literal")
-}
-
-macro_rules! patterns {
-    ($($name:ident = $text:expr;)*) => {
-        $(static $name: LazyLock<Regex> = LazyLock::new(|| pattern($text));)*
-    };
-}
-
 patterns! {
+    "(?i)"
     DEPENDENCY = r"^[-*+\s\[`#]*(?:chore|build|fix|ci)\(deps[^)]*\)|^[-*+\s]*(?:deps|dependencies)[(:]|^[-*+\s\[`]*(?:bump(?:s|ed)?|update[sd]?) (?:the )?(?:dependency |dependencies\b|[\w@/.\-`]+ (?:dependency |group |to v?\d|from v?\d))|^[-*+\s\[`]*upgrade[sd]? (?:the )?(?:dependency |dependencies\b)|@dependabot|@renovate|dependabot\[bot\]|renovate\[bot\]";
     BUMP = r"^[-*+>\s]*(?:[\w-]+(?:\([^)]*\))?!?:\s*)?(?:bump(?:s|ed)?|update[sd]?|upgrade[sd]?)\b.{0,200}\b(?:from|to) \W?v?\d";
     CONTRIBUTOR = r"made their first contribution|^[-*\s]*(?:thanks to|new contributors|full changelog)";

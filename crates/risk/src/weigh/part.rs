@@ -1,9 +1,5 @@
 //! What the heading above a line says that its part is about.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
-
 /// What the heading above a line says that its part is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
@@ -21,16 +17,9 @@ pub(super) enum Part {
     Fixed,
 }
 
-macro_rules! patterns {
-    ($($name:ident = $text:expr;)*) => {
-        $(static $name: LazyLock<Regex> = LazyLock::new(|| {
-            Regex::new($text).expect("the pattern is a literal")
-        });)*
-    };
-}
-
 // Whole words with their endings: "ci" is no part of "special", nor "test" of "latest".
 patterns! {
+    ""
     NOT_BREAKING = r"\b(?:no|non|not)[- ]breaking\b";
     BREAKING = r"\b(?:breaking|incompatib\w*|before you|action required|attention|migration\w*|must read|achtung|important changes?|major changes|oldest|minimum|minimal)\b|不兼容|重大";
     DEPRECATED = r"\bdeprecat\w*";

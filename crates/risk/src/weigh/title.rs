@@ -4,26 +4,13 @@
 //! who runs the thing. So of a title more is wanted than of a sentence: it has to name what operators
 //! have in their hands.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
-
 use super::Kind;
 
 /// So many words has a title that refers to nothing.
 const FEW: usize = 14;
 
-fn pattern(text: &str) -> Regex {
-    Regex::new(text).expect("the pattern is a literal")
-}
-
-macro_rules! patterns {
-    ($($name:ident = $text:expr;)*) => {
-        $(static $name: LazyLock<Regex> = LazyLock::new(|| pattern($text));)*
-    };
-}
-
 patterns! {
+    ""
     // A list's item with a reference to the change.
     ITEM = r"^\s*(?:(?:[-*+•]|\d+[.)])\s|<li>)";
     REFERENCE = r"#\d{1,6}\b|/(?:pull|pulls|issues|merge_requests|commit)/|\bmerge request\b|!\d{2,6}\b|\bby @[\w-]|@[0-9a-f]{10,40}\b|(?i)(?:^\s*[-*+•]\s*|\(|\[|\s)[0-9a-f]{7,40}(?:\)|\]|:|\s|…|$)";

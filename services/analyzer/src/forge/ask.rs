@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use reqwest::header::{ACCEPT, AUTHORIZATION, ETAG, HeaderValue, IF_NONE_MATCH};
+use reqwest::header::{ACCEPT, AUTHORIZATION, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
 use runtime::Secret;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -125,27 +125,18 @@ impl Asker {
         accept: &str,
         asks: Asks,
     ) -> Result<Option<Answer>, Failure> {
-        let (token, denied) = match (&self.authorization, self.refused()) {
-            (Some(_), Some(what)) => (None, Some(lasting(what))),
-            (token, _) => (token.as_ref(), None),
-        };
-        let denied = match (self.attempt(url, accept, token).await, denied) {
-            (Err(Failure::Denied(denied)), None) if token.is_some() => denied,
-            // What everybody may read is all there is without the token.
-            (Ok(None), Some(denied)) if asks == Asks::Whether => {
-                return Err(Failure::Denied(denied));
-            }
-            (Err(Failure::Denied(_)), Some(denied)) => return Err(Failure::Denied(denied)),
-            (answer, _) => return answer,
-        };
-        match self.attempt(url, accept, None).await {
-            Ok(None) if asks == Asks::Whether => Err(Failure::Denied(denied)),
-            Err(Failure::Denied(_)) => Err(Failure::Denied(denied)),
-            Ok(found) => {
+        let refused = self.refused();
+        let token = self.authorization.as_ref().filter(|_| refused.is_none());
+        let answer = self.attempt(url, accept, token).await;
+        match (answer, refused) {
+            (Err(Failure::Denied(denied)), None) if token.is_some() => {
+                let answer = self.attempt(url, accept, None).await;
+                let answer = without_token(answer, asks, &denied.what)?;
                 tracing::warn!("{}; it is asked without", denied.what);
-                Ok(found)
+                Ok(answer)
             }
-            other => other,
+            (answer, Some(what)) => without_token(answer, asks, &what),
+            (answer, None) => answer,
         }
     }
 
@@ -240,11 +231,11 @@ impl Asker {
     }
 
     /// Where a list goes on, below the base.
-    fn next(&self, headers: &reqwest::header::HeaderMap) -> Result<Option<String>, Failure> {
+    fn next(&self, headers: &HeaderMap) -> Result<Option<String>, Failure> {
         let root = self.base.strip_suffix(self.mark.trim_end_matches('/'));
         let root = root.unwrap_or(&self.base);
         http::next_page(headers, root, self.mark).map_err(|link| {
-            Failure::Other(lasting(format!(
+            Failure::Other(PortError::lasting(format!(
                 "the list of {} goes on at {link}, which is not below {}",
                 self.name, self.base
             )))
@@ -284,18 +275,20 @@ impl Asker {
                 let refused = self.token_refused.lock();
                 let mut refused = refused.unwrap_or_else(PoisonError::into_inner);
                 *refused = Some((Instant::now() + TOKEN_PAUSE, what.clone()));
-                Failure::Denied(lasting(what))
+                Failure::Denied(PortError::lasting(what))
             }
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::Denied(lasting(format!(
-                "{what}; a token that may read it is given as {}",
-                self.token_at
-            ))),
-            StatusCode::UNPROCESSABLE_ENTITY => Failure::Beyond(lasting(what)),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                Failure::Denied(PortError::lasting(format!(
+                    "{what}; a token that may read it is given as {}",
+                    self.token_at
+                )))
+            }
+            StatusCode::UNPROCESSABLE_ENTITY => Failure::Beyond(PortError::lasting(what)),
             status if status.is_server_error() => Failure::TooMuch(PortError::new(what)),
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY => {
                 Failure::Other(PortError::new(what))
             }
-            _ => Failure::Other(lasting(what)),
+            _ => Failure::Other(PortError::lasting(what)),
         }
     }
 
@@ -331,12 +324,17 @@ impl Asker {
     }
 }
 
-/// A refusal that only a person can mend.
-fn lasting(what: String) -> PortError {
-    PortError {
-        what,
-        retry_after: None,
-        lasting: true,
+/// What an answer without the token means for who has one that was `denied`: what everybody may read
+/// is all there is in it.
+fn without_token(
+    answer: Result<Option<Answer>, Failure>,
+    asks: Asks,
+    denied: &str,
+) -> Result<Option<Answer>, Failure> {
+    match answer {
+        Ok(None) if asks == Asks::Below => Ok(None),
+        Ok(None) | Err(Failure::Denied(_)) => Err(Failure::Denied(PortError::lasting(denied))),
+        answer => answer,
     }
 }
 

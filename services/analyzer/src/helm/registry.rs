@@ -4,7 +4,6 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use reqwest::{Method, StatusCode};
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +11,7 @@ use super::Helm;
 use crate::cache;
 use crate::chart::ChartVersion;
 use crate::ports::PortError;
-use crate::registry::{LOGIN, Place, json, refusal};
+use crate::registry::{Place, json};
 
 /// Each version takes two requests; of more, the oldest ones count.
 const MAX_VERSIONS: usize = 200;
@@ -95,17 +94,10 @@ impl Helm {
         if let Some(known) = known {
             return Ok(known.map(version));
         }
-        let ask = self
-            .registries
-            .ask(Method::GET, place, &url, Some(MANIFEST));
-        let answer = ask.await?;
-        if answer.status == StatusCode::NOT_FOUND {
+        let Some(answer) = self.registries.find(place, &url, Some(MANIFEST)).await? else {
             // A tag whose manifest was taken away, or something that is no single manifest.
             return Ok(None);
-        }
-        if !answer.status.is_success() {
-            return Err(refusal(url.as_str(), &answer, LOGIN));
-        }
+        };
         let manifest: Manifest = json(&url, &answer.body)?;
         let found = if manifest.config.media_type == HELM_CONFIG {
             let blob = place.url(&format!("blobs/{}", manifest.config.digest))?;
