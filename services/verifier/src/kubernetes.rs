@@ -189,7 +189,9 @@ struct Raw {
     selector: LabelSelector,
     template: PodTemplateSpec,
     rollout: Rollout,
-    /// The label value of its newest pods, where the kind tells it.
+    /// The label value of its newest pods, where the kind tells it and its controller has seen the
+    /// template: until then the status still names the one before, whose pods may be the broken ones
+    /// that an undo is about to replace.
     revision: Option<String>,
 }
 
@@ -287,13 +289,17 @@ fn of_deployment(object: Deployment) -> Option<Raw> {
 fn of_stateful_set(object: StatefulSet) -> Option<Raw> {
     let rollout = rollout::stateful_set(&object);
     let spec = object.spec?;
+    let generation = object.metadata.generation;
+    let status = object
+        .status
+        .filter(|status| !rollout::unseen(generation, status.observed_generation));
     Some(Raw {
-        generation: object.metadata.generation.unwrap_or(0),
+        generation: generation.unwrap_or(0),
         replicas: count(spec.replicas.unwrap_or(1)),
         selector: spec.selector,
         template: spec.template,
         rollout,
-        revision: object.status.and_then(|status| status.update_revision),
+        revision: status.and_then(|status| status.update_revision),
     })
 }
 

@@ -99,7 +99,8 @@ pub(crate) fn daemon_set(set: &DaemonSet) -> Rollout {
     }
 }
 
-fn unseen(generation: Option<i64>, observed: Option<i64>) -> bool {
+/// Whether the controller has not seen the specification as it is now.
+pub(crate) fn unseen(generation: Option<i64>, observed: Option<i64>) -> bool {
     observed.unwrap_or(0) < generation.unwrap_or(0)
 }
 

@@ -3,6 +3,7 @@
 mod ci;
 mod kuma;
 mod monitors;
+mod rollout;
 mod stage;
 mod surroundings;
 mod window;
