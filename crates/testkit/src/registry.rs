@@ -56,6 +56,9 @@ struct Inner {
     guarded: bool,
     /// Everything is answered with a page for people, such as a login.
     pages: bool,
+    /// What Docker Hub's own interface answers instead of a tag: a status, and perhaps seconds to
+    /// wait.
+    hub: Option<(u16, Option<u64>)>,
 }
 
 impl Registry {
@@ -83,6 +86,7 @@ impl Registry {
             behind: None,
             guarded: false,
             pages: false,
+            hub: None,
         }));
         let router = |answer| {
             Router::new()
@@ -197,6 +201,11 @@ impl Registry {
         lock(&self.state).faults.extend(faults);
     }
 
+    /// Docker Hub's own interface, which stands beside its registry, answers like this from now on.
+    pub fn fail_hub(&self, status: u16, retry_after: Option<u64>) {
+        lock(&self.state).hub = Some((status, retry_after));
+    }
+
     /// Path and query of every request to the registry itself, oldest first.
     #[must_use]
     pub fn request_log(&self) -> Vec<String> {
@@ -296,6 +305,9 @@ impl Inner {
         let Some(path) = uri.path().strip_prefix("/v2/") else {
             return reply(404, "text/plain", "404 page not found\n");
         };
+        if let Some(path) = path.strip_prefix("namespaces/") {
+            return self.hub_tag(path);
+        }
         let split = |marker: &str| {
             let (repository, rest) = path.split_once(marker)?;
             Some((repository.to_owned(), rest.to_owned()))
@@ -349,6 +361,37 @@ impl Inner {
             return with_header(reply(307, "text/html", ""), "location", &to);
         }
         error(404, "BLOB_UNKNOWN", "blob unknown to registry")
+    }
+
+    /// What Docker Hub tells of a tag to everybody: the platforms, and the attestations as `unknown`.
+    fn hub_tag(&self, path: &str) -> Response {
+        if let Some((status, retry_after)) = self.hub {
+            let refusal = json_reply(status, &json!({"detail": "stub"}));
+            return match retry_after {
+                Some(wait) => with_header(refusal, "retry-after", &wait.to_string()),
+                None => refusal,
+            };
+        }
+        let found = path.split_once("/repositories/").and_then(|(owner, rest)| {
+            let (name, tag) = rest.split_once("/tags/")?;
+            let tags = self.tags.get(&format!("{owner}/{name}"))?;
+            let (_, digest) = tags.iter().find(|(known, _)| known == tag)?;
+            Some((tag, self.manifests.get(digest)?))
+        });
+        let Some((tag, manifest)) = found else {
+            let message = "httperror 404: object not found";
+            return json_reply(404, &json!({"message": message, "errinfo": {}}));
+        };
+        let image = |platform: &Value| {
+            json!({"architecture": platform["architecture"], "features": "", "variant": null,
+                   "os": platform["os"], "os_version": null, "size": 3_402_422,
+                   "status": "active"})
+        };
+        let entries = manifest["manifests"].as_array().into_iter().flatten();
+        let mut images: Vec<Value> = entries.map(|entry| image(&entry["platform"])).collect();
+        images.push(image(&json!({"architecture": "unknown", "os": "unknown"})));
+        let told = json!({"name": tag, "images": images, "tag_status": "active", "v2": true});
+        json_reply(200, &told)
     }
 
     fn token(&mut self, uri: &Uri, headers: &HeaderMap) -> Response {

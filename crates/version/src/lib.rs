@@ -22,7 +22,7 @@ pub use app::{compare_apps, says_app};
 pub use between::{between, notes_between, releases_between};
 pub use image::{ImageRef, ParseError};
 pub use line::is_of_line;
-pub use name::{matches_pattern, normalise, short_forms};
+pub use name::{DOCKER_HUB, matches_pattern, normalise, short_forms};
 pub use order::{Jump, Refusal, compare, same_version, upgrade};
 pub use release::{ReleaseName, package_for};
 pub use respelled::respelled;

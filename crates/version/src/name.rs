@@ -2,7 +2,8 @@
 
 use crate::image::ImageRef;
 
-const DOCKER_HUB: &str = "docker.io";
+/// What a normalised name calls Docker Hub.
+pub const DOCKER_HUB: &str = "docker.io";
 const HUB_ALIASES: [&str; 3] = [DOCKER_HUB, "index.docker.io", "registry-1.docker.io"];
 
 /// A repository's full name, with registry and, on Docker Hub, `library`.

@@ -88,7 +88,7 @@ pub(crate) fn named_wait(status: StatusCode, headers: &HeaderMap) -> Option<Dura
     };
     let seconds = match text(RETRY_AFTER.as_str()) {
         Some(named) => match named.trim().parse() {
-            Ok(seconds) => seconds,
+            Ok(number) => until(number),
             Err(_) => until(moment(named)?),
         },
         None if number("x-ratelimit-remaining") == Some(0) => until(number("x-ratelimit-reset")?),

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, StatusCode, Url};
 use runtime::Settings;
 use serde::Deserialize;
+use version::DOCKER_HUB;
 
 use crate::cache::{self, Cache};
+use crate::hub::{self, DOCKER_HUB_API, Hub};
 use crate::ports::{Images, PortError, Published};
 use crate::registry::{LOGIN, Place, Registries, Remembered, json, refusal};
 
@@ -30,6 +32,8 @@ const LABEL: Duration = Duration::from_secs(24 * 3_600);
 /// Images in their registries.
 pub struct Registered {
     registries: Registries,
+    /// Where Docker Hub is asked itself, and no mirror of it.
+    hub: Option<Hub>,
     /// Operating system and architecture of the cluster.
     platform: (String, String),
     /// By address of the manifest: whether there is one for the platform. Only what is there is
@@ -86,12 +90,22 @@ impl Registered {
     pub fn new(settings: &Settings, cache: &Arc<dyn Cache>) -> anyhow::Result<Registered> {
         let platform = settings.kubernetes.platform.split_once('/');
         let (os, architecture) = platform.unwrap_or(("linux", "amd64"));
+        let docker_hub = settings.registries.get(DOCKER_HUB);
+        let mirror = docker_hub.and_then(|registry| registry.url.as_ref());
         Ok(Registered {
             registries: Registries::new(settings, cache)?,
+            hub: mirror.is_none().then(|| Hub::at(DOCKER_HUB_API)),
             platform: (os.to_owned(), architecture.to_owned()),
             there: Remembered::default(),
             cache: Arc::clone(cache),
         })
+    }
+
+    /// Asks Docker Hub at another address for the platforms of its images.
+    #[must_use]
+    pub fn with_hub(mut self, url: &str) -> Registered {
+        self.hub = Some(Hub::at(url));
+        self
     }
 
     fn accept() -> String {
@@ -100,9 +114,31 @@ impl Registered {
 
     /// An entry that names no platform may be for any.
     fn is_ours(&self, entry: &Entry) -> bool {
-        let (os, architecture) = &self.platform;
         let platform = entry.platform.as_ref();
-        platform.is_none_or(|found| found.os == *os && found.architecture == *architecture)
+        platform.is_none_or(|found| self.is_our_platform(&found.os, &found.architecture))
+    }
+
+    fn is_our_platform(&self, os: &str, architecture: &str) -> bool {
+        self.platform.0 == os && self.platform.1 == architecture
+    }
+
+    /// Whether an index has an image for the cluster; where that is not told, it is taken to have.
+    async fn has_ours(&self, place: &Place, tag: &str, url: &Url) -> Result<bool, PortError> {
+        if !place.counts_looks() {
+            let accept = Registered::accept();
+            let answer = self.registries.found(place, url, Some(&accept)).await?;
+            let index: Index = json(url, &answer.body)?;
+            return Ok(index.manifests.iter().any(|entry| self.is_ours(entry)));
+        }
+        let Some(hub) = &self.hub else {
+            return Ok(true);
+        };
+        let told = hub.platforms(&self.registries, place, tag).await?;
+        let ours = |platform: &hub::Platform| match (&platform.os, &platform.architecture) {
+            (Some(os), Some(architecture)) => self.is_our_platform(os, architecture),
+            _ => true,
+        };
+        Ok(told.is_none_or(|platforms| platforms.iter().any(ours)))
     }
 
     async fn published(&self, place: &Place, tag: &str) -> Result<Published, PortError> {
@@ -125,16 +161,8 @@ impl Registered {
         let kind = head.headers.get(CONTENT_TYPE);
         let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let is_index = INDEXES.iter().any(|index| kind.starts_with(index));
-        let there = if is_index && !place.counts_looks() {
-            let answer = self.registries.found(place, &url, Some(&accept)).await?;
-            let index: Index = json(&url, &answer.body)?;
-            index.manifests.iter().any(|entry| self.is_ours(entry))
-        } else {
-            // An image for one platform says which only in its config; it is taken at its word. So
-            // is an index where looking into it would use up what the nodes may pull.
-            true
-        };
-        if !there {
+        // An image for one platform says which only in its config; nodes take it at its word.
+        if is_index && !self.has_ours(place, tag, &url).await? {
             let (os, architecture) = &self.platform;
             return Ok(Published::NotFor(format!("{os}/{architecture}")));
         }

@@ -11,6 +11,7 @@ mod forge;
 mod git;
 mod helm;
 mod http;
+mod hub;
 mod images;
 mod limits;
 mod little;

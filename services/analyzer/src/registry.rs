@@ -11,6 +11,7 @@ use runtime::{Secret, Settings};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
+use version::DOCKER_HUB;
 
 use crate::cache::{self, Cache};
 use crate::http::{self, Read};
@@ -24,8 +25,8 @@ const MAX_PAGES: usize = 200;
 /// So much is remembered of each kind; with more it is forgotten, and asked for again.
 const REMEMBERED: usize = 2_000;
 /// Where Docker Hub keeps what is named after it, and how else it is called.
-const DOCKER_HUB: &str = "registry-1.docker.io";
-const DOCKER_HUB_TOO: [&str; 2] = [DOCKER_HUB, "index.docker.io"];
+const DOCKER_HUB_REGISTRY: &str = "registry-1.docker.io";
+const DOCKER_HUB_TOO: [&str; 2] = [DOCKER_HUB_REGISTRY, "index.docker.io"];
 
 /// Who reads a registry that wants a login.
 struct Login {
@@ -233,19 +234,20 @@ impl Registries {
         })
     }
 
-    /// An address that no token goes to, such as an index of charts.
+    /// An address that no token goes to, such as an index of charts; who shares a limit with it has
+    /// the same `limit_key`.
     pub(crate) async fn open(
         &self,
         url: &str,
+        limit_key: &str,
         request: reqwest::RequestBuilder,
         max: usize,
     ) -> Result<Read, PortError> {
-        let key = cache::key(&["limit", url]);
-        self.limits.guard(&key, url).await?;
+        self.limits.guard(limit_key, url).await?;
         let sent = limits::now();
         let answer = http::read(request, max).await;
         let answer = answer.map_err(|unread| unread.told(url))?;
-        self.limited(url, &answer, (&key, sent)).await?;
+        self.limited(url, &answer, (limit_key, sent)).await?;
         Ok(answer)
     }
 
@@ -268,7 +270,7 @@ impl Registries {
     /// A repository of a registry.
     pub(crate) fn place(&self, host: &str, path: &str) -> Result<Place, PortError> {
         let host = match host {
-            host if DOCKER_HUB_TOO.contains(&host) => "docker.io",
+            host if DOCKER_HUB_TOO.contains(&host) => DOCKER_HUB,
             host => host,
         };
         match self.urls.get(host) {
@@ -322,8 +324,8 @@ impl Registries {
 impl Place {
     /// A repository at `host` or `host:port`; on this machine a registry needs no TLS.
     fn at(name: &str, repository: &str) -> Result<Place, PortError> {
-        let authority = if name == "docker.io" {
-            DOCKER_HUB
+        let authority = if name == DOCKER_HUB {
+            DOCKER_HUB_REGISTRY
         } else {
             name
         };
@@ -353,7 +355,7 @@ impl Place {
 
     /// Whether a look at a manifest counts as a pull, of which Docker Hub allows few.
     pub(crate) fn counts_looks(&self) -> bool {
-        self.name == "docker.io"
+        self.name == DOCKER_HUB
     }
 
     /// Whom a token for an address of this repository is for.
@@ -393,7 +395,10 @@ fn basic(login: &Login) -> String {
     format!("Basic {text}")
 }
 
-pub(crate) fn json<T: DeserializeOwned>(url: &Url, body: &[u8]) -> Result<T, PortError> {
+pub(crate) fn json<T: DeserializeOwned>(
+    url: &impl std::fmt::Display,
+    body: &[u8],
+) -> Result<T, PortError> {
     serde_json::from_slice(body)
         .map_err(|error| PortError::new(format!("{url} sent something else: {error}")))
 }

@@ -327,3 +327,64 @@ async fn a_label_is_fetched_once() {
         assert_eq!(asked, if tag == "2.0.0" { 2 } else { 1 });
     }
 }
+
+/// A client that asks this registry for Docker Hub's, and for what stands beside it.
+fn docker_hub(registry: &Registry) -> Registered {
+    let mut settings = Settings::default();
+    let access = Access {
+        url: Some(registry.address()),
+        ..Access::default()
+    };
+    settings.registries.insert("docker.io".to_owned(), access);
+    runtime::tls::install();
+    let cache: Arc<dyn Cache> = Arc::new(Own::default());
+    let images = Registered::new(&settings, &cache).unwrap();
+    images.with_hub(&registry.address())
+}
+
+const HUB_IMAGE: &str = "docker.io/acme/thing";
+
+#[tokio::test]
+async fn docker_hub_tells_the_platforms_without_a_pull() {
+    let registry = registry();
+    registry.push_image_for("acme/thing", "2.0.0", &["linux/arm64"], None);
+    let images = docker_hub(&registry);
+    for (tag, expected) in [
+        ("1.4.0", Published::Here),
+        ("2.0.0", Published::NotFor("linux/amd64".to_owned())),
+        ("3.0.0", Published::Nothing),
+    ] {
+        assert_eq!(
+            images.look(HUB_IMAGE, tag).await.unwrap(),
+            expected,
+            "{tag}"
+        );
+    }
+    let asked = registry.request_log();
+    let manifests = asked.iter().filter(|url| url.contains("/manifests/"));
+    // With a token, and the first time also without one.
+    assert_eq!(manifests.count(), 4, "{asked:?}");
+}
+
+#[tokio::test]
+async fn what_docker_hub_does_not_tell_is_believed_and_only_a_limit_is_waited_for() {
+    for (status, asked_again) in [(404, true), (403, false), (500, false)] {
+        let registry = registry();
+        registry.push_image_for("acme/thing", "2.0.0", &["linux/arm64"], None);
+        registry.fail_hub(status, None);
+        let images = docker_hub(&registry);
+        for tag in ["1.4.0", "2.0.0"] {
+            let looked = images.look(HUB_IMAGE, tag).await.unwrap();
+            assert_eq!(looked, Published::Here, "{status} {tag}");
+        }
+        let asked = registry.request_log();
+        let asked = asked.iter().filter(|url| url.contains("/namespaces/"));
+        assert_eq!(asked.count(), if asked_again { 2 } else { 1 }, "{status}");
+    }
+    let registry = registry();
+    registry.fail_hub(429, Some(7));
+    let images = docker_hub(&registry);
+    let error = images.look(HUB_IMAGE, "1.4.0").await.unwrap_err();
+    let wait = error.retry_after.map(|wait| wait.as_secs());
+    assert_eq!((wait, error.lasting), (Some(7), false), "{error}");
+}

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::Helm;
+use crate::cache;
 use crate::chart::ChartVersion;
 use crate::ports::PortError;
 use crate::registry::refusal;
@@ -38,7 +39,9 @@ impl Helm {
         if let Some((etag, _)) = &known {
             request = request.header(IF_NONE_MATCH, etag);
         }
-        let answer = self.registries.open(&url, request, MAX_INDEX).await?;
+        let limit = cache::key(&["limit", &url]);
+        let asked = self.registries.open(&url, &limit, request, MAX_INDEX);
+        let answer = asked.await?;
         if let (StatusCode::NOT_MODIFIED, Some((_, versions))) = (answer.status, known) {
             return Ok(Some(versions));
         }
