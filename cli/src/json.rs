@@ -25,6 +25,7 @@ pub(crate) struct Upgrade {
     steps: u32,
     reason: Option<String>,
     waiting_for: Option<String>,
+    trouble: Option<Trouble>,
     pending: Option<String>,
     started: Option<String>,
     since: Option<String>,
@@ -34,6 +35,13 @@ pub(crate) struct Upgrade {
     split_into: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     facts: Option<Vec<Fact>>,
+}
+
+/// Why an upgrade does not go on.
+#[derive(Debug, Serialize)]
+pub(crate) struct Trouble {
+    why: String,
+    again: Option<String>,
 }
 
 /// One fact of an upgrade.
@@ -434,6 +442,10 @@ impl Upgrade {
             steps: view.steps,
             reason: some(&view.reason),
             waiting_for: some(&view.waiting_for),
+            trouble: view.trouble.as_ref().map(|trouble| Trouble {
+                why: trouble.why.clone(),
+                again: rfc3339(trouble.again_ms),
+            }),
             pending: some(&view.pending),
             started: rfc3339(view.started_ms),
             since: rfc3339(view.since_ms),
@@ -545,7 +557,10 @@ mod tests {
     #[test]
     fn every_field_is_described() {
         let page = include_str!("../../docs/json.md");
-        let upgrade = sample::watching();
+        let upgrade = UpgradeView {
+            trouble: sample::limited().trouble,
+            ..sample::watching()
+        };
         let limits = || Limits::new(&LimitsView::default());
         let asked = || Asked {
             image: String::new(),

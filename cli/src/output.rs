@@ -88,6 +88,14 @@ impl Out {
         span(self.now.as_millisecond().saturating_sub(at_ms) / 1_000)
     }
 
+    /// A time in milliseconds since the Unix epoch, as how soon it comes: `in 3 min`.
+    pub(crate) fn left(&self, at_ms: i64) -> String {
+        match at_ms.saturating_sub(self.now.as_millisecond()) / 1_000 {
+            seconds if seconds > 0 => format!("in {}", span(seconds)),
+            _ => "now".to_owned(),
+        }
+    }
+
     /// A time in milliseconds since the Unix epoch, on the reader's clock.
     pub(crate) fn local(&self, at_ms: i64, format: &str) -> String {
         Timestamp::from_millisecond(at_ms).map_or_else(

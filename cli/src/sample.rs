@@ -1,6 +1,6 @@
 //! Upgrades for the tests of screens.
 
-use wire::v1::{FactView, UpgradeView};
+use wire::v1::{FactView, Trouble, UpgradeView};
 
 use crate::output::fixed;
 
@@ -135,6 +135,23 @@ pub(crate) fn held() -> UpgradeView {
         waiting_for: "the rate window".to_owned(),
         since_ms: ago(7_500),
         to: "2.20.14".to_owned(),
+        ..requested()
+    }
+}
+
+/// Before its plan, which a limit delays.
+pub(crate) fn limited() -> UpgradeView {
+    UpgradeView {
+        phase: "Admitted".to_owned(),
+        owner: "analyzer".to_owned(),
+        since_ms: ago(1_500),
+        trouble: Some(Trouble {
+            why:
+                "the notes of Freika/dawarich: https://api.github.com/ has limited us, and is not \
+                  asked until that is over"
+                    .to_owned(),
+            again_ms: ago(-2_160),
+        }),
         ..requested()
     }
 }

@@ -79,6 +79,7 @@ pub(crate) fn details(view: &UpgradeView, out: &Out) -> String {
     };
     line("id", &view.id);
     line("state", &state(view, out));
+    line("trouble", &trouble(view, out));
     line("reason", &view.reason);
     line("undo for", cause(view));
     line("pending", &pending(view));
@@ -108,6 +109,14 @@ fn state(view: &UpgradeView, out: &Out) -> String {
         state.push_str(&format!("; next is {}", view.owner));
     }
     state
+}
+
+/// Why it does not go on, and when that is tried again.
+fn trouble(view: &UpgradeView, out: &Out) -> String {
+    view.trouble.as_ref().map_or(String::new(), |trouble| {
+        let when = out.left(trouble.again_ms);
+        format!("{}; it is tried again {when}", trouble.why)
+    })
 }
 
 /// Why it had to be taken back, if it had.
@@ -239,6 +248,18 @@ mod tests {
     }
 
     #[test]
+    fn one_that_a_limit_delays() {
+        insta::assert_snapshot!(details(&sample::limited(), &fixed()), @r"
+          id        77c0ffee00112233
+          state     admitted since 25 min; next is analyzer
+          trouble   the notes of Freika/dawarich: https://api.github.com/ has limited us, and is not asked
+                    until that is over; it is tried again in 36 min
+          image     docker.io/freikin/dawarich
+          asked by  DIUN entry, 4 s ago
+        ");
+    }
+
+    #[test]
     fn one_that_is_archived() {
         let view = UpgradeView {
             archived: true,
@@ -279,6 +300,7 @@ mod tests {
           "steps": 4,
           "reason": null,
           "waiting_for": "the health window",
+          "trouble": null,
           "pending": null,
           "started": "2026-11-23T13:20:00Z",
           "since": "2026-11-23T13:56:50Z",

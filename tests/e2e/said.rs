@@ -5,7 +5,7 @@ use bowline_tests::{LIMIT, in_lab};
 use testkit::forgejo::Forgejo;
 use testkit::github::Release;
 use testkit::gitlab::GitLab;
-use testkit::lab::{Lab, Options};
+use testkit::lab::{Lab, Options, View};
 
 use crate::EBOOKS;
 
@@ -66,11 +66,19 @@ async fn the_weighed_rule_reads_a_promise_and_a_demand_for_what_they_are() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_registry_that_limits_or_is_down_is_waited_for_and_no_step_is_lost() {
     in_lab(Options::default(), async |lab| {
-        lab.registry.fail_next(429, Some(2), 2);
-        lab.registry.fail_next(503, None, 2);
+        lab.registry.fail_next(429, Some(2), 1_000);
         let image = "ghcr.io/linkwarden/linkwarden";
         let id = lab.upgrade(image, "v2.10.0").await?;
-        lab.ended(&id, "Succeeded", LIMIT * 2).await?;
+        // Who asks meanwhile is told why.
+        let delayed = |view: &View| {
+            let trouble = view.trouble.as_ref();
+            trouble.is_some_and(|trouble| trouble.why.contains("answered"))
+        };
+        lab.wait(&id, "is delayed", delayed, LIMIT).await?;
+        lab.registry.fail_no_more();
+        lab.registry.fail_next(503, None, 2);
+        let view = lab.ended(&id, "Succeeded", LIMIT * 2).await?;
+        ensure!(view.trouble.is_none(), "{view:?}");
         let steps = [
             "linkwarden v2.9.1 -> v2.9.2",
             "linkwarden v2.9.2 -> v2.9.3",

@@ -141,7 +141,7 @@ async fn a_service_appends_its_own_facts_and_no_others() -> anyhow::Result<()> {
 
 /// Records as the code names them, and who writes them. A key ends with the writer's name here, so
 /// that nobody meets another's record.
-fn records(name: &str) -> [(Bucket, String, &'static [&'static str]); 9] {
+fn records(name: &str) -> [(Bucket, String, &'static [&'static str]); 10] {
     let text = |text: &str| text.to_owned();
     let slot = Claim::Slot {
         repository: text("acme/infra"),
@@ -177,6 +177,12 @@ fn records(name: &str) -> [(Bucket, String, &'static [&'static str]); 9] {
             Bucket::Cache,
             format!("forge.{name}"),
             &["ingest", "analyzer"],
+        ),
+        // What keeps an upgrade from going on is its owner's to say.
+        (
+            Bucket::Cache,
+            format!("trouble.{name}"),
+            &["ingest", "analyzer", "executor", "verifier"],
         ),
     ]
 }

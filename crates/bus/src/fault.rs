@@ -34,7 +34,7 @@ pub(crate) async fn carry_out(
         outcome = work.carry_out(history, command).await?;
     }
     die_at(command, "carried");
-    if !matches!(outcome, Outcome::Wait(_)) {
+    if !matches!(outcome, Outcome::Wait(_) | Outcome::Delayed { .. }) {
         die_at(command, "answer");
         pause_at(command, "late");
     }

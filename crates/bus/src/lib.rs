@@ -36,6 +36,7 @@ mod claims;
 mod controls;
 mod flight;
 mod lock;
+mod trouble;
 mod window;
 
 pub use circuit::CircuitSettings;
@@ -51,6 +52,7 @@ pub use lock::Lease;
 pub use log::{Backlog, Bucket, Delivery, Follow, Followed, Handle, Inbox, Log};
 pub use memory::{Faults, Memory, Rates, VirtualClock};
 pub use settings::{Clock, Settings, SystemClock};
+pub use trouble::{Trouble, trouble};
 pub use window::{Admission, Window, WindowSettings, admit, reopen, window};
 pub use work::{Outcome, Work, WorkError, run_owner};
 

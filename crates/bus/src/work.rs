@@ -13,6 +13,7 @@ use crate::fault;
 use crate::hands::Hands;
 use crate::metrics::Nak;
 use crate::suspects::Suspects;
+use crate::trouble::Trouble;
 use crate::{AppendError, Delivery, History, Inbox, Log, Settings, Unavailable, metrics, trace};
 
 /// How long a delivery waits for the one before it of the same upgrade.
@@ -43,6 +44,13 @@ pub enum Outcome {
     Appended,
     /// Nothing to say yet: look again after so long. No worker is held meanwhile.
     Wait(Duration),
+    /// The same, and people may want to know why; no failure, as it is known when to look again.
+    Delayed {
+        /// So long.
+        pause: Duration,
+        /// What it is delayed by.
+        why: String,
+    },
 }
 
 /// Why a command was not carried out; it is tried again.
@@ -222,7 +230,19 @@ struct Shared {
 /// How a delivery is answered.
 enum Answer {
     Ack,
-    Nak(Duration, Nak),
+    Nak {
+        pause: Duration,
+        reason: Nak,
+        /// What keeps it from going on, for people.
+        why: Option<String>,
+    },
+}
+
+impl Answer {
+    fn nak(pause: Duration, reason: Nak) -> Answer {
+        let why = None;
+        Answer::Nak { pause, reason, why }
+    }
 }
 
 impl Shared {
@@ -230,7 +250,7 @@ impl Shared {
         metrics::delivered(self.owner);
         let answer = match self.hands.take(&delivery.id, SAME_UPGRADE).await {
             Some(_in_hand) => self.answer(delivery).await,
-            None => Answer::Nak(self.log.settings().retry_first, Nak::Busy),
+            None => Answer::nak(self.log.settings().retry_first, Nak::Busy),
         };
         let answered = match answer {
             Answer::Ack => {
@@ -238,9 +258,13 @@ impl Shared {
                 self.illegal.forget(delivery);
                 delivery.ack().await
             }
-            Answer::Nak(delay, reason) => {
+            Answer::Nak { pause, reason, why } => {
                 metrics::handed_back(self.owner, reason);
-                delivery.nak(delay).await
+                let answered = delivery.nak(pause).await;
+                if let Some(why) = why {
+                    self.tell(delivery, &why, pause).await;
+                }
+                answered
             }
         };
         if let Err(error) = answered {
@@ -264,15 +288,25 @@ impl Shared {
             result = self.carry_on(delivery) => result,
             never = alive => never,
         };
-        match result {
-            Ok(answer) => answer,
-            Err(error) => {
-                let failures = self.failures.count(delivery);
-                let pause = backoff(self.log.settings(), failures);
-                let pause = error.retry_after.map_or(pause, |least| least.max(pause));
-                tracing::warn!(%error, failures, ?pause, "a command failed");
-                Answer::Nak(pause, Nak::Failure)
+        result.unwrap_or_else(|error| {
+            let failures = self.failures.count(delivery);
+            let pause = backoff(self.log.settings(), failures);
+            let pause = error.retry_after.map_or(pause, |least| least.max(pause));
+            tracing::warn!(%error, failures, ?pause, "a command failed");
+            Answer::Nak {
+                pause,
+                reason: Nak::Failure,
+                why: Some(error.message),
             }
+        })
+    }
+
+    /// Leaves a note for people who ask what an upgrade waits for.
+    async fn tell(&self, delivery: &Delivery, why: &str, pause: Duration) {
+        let trouble = Trouble::new(delivery.n, why, self.log.now_ms(), pause);
+        let noted = trouble.note(self.log.as_ref(), &delivery.id, pause);
+        if let Err(error) = noted.await {
+            tracing::debug!(error = chain(&error), "a trouble was not noted");
         }
     }
 
@@ -298,7 +332,7 @@ impl Shared {
         let carrying = self.carry_out(delivery, history, command);
         let result = carrying.instrument(span.clone()).await;
         let outcome = match &result {
-            Ok(Answer::Nak(..)) => {
+            Ok(Answer::Nak { .. }) => {
                 trace::waits(&span);
                 "waits"
             }
@@ -330,7 +364,7 @@ impl Shared {
         let _alone = match self.suspects.alone() {
             _ if history.state.tried == 0 => None,
             Some(alone) => Some(alone),
-            None => return Ok(Answer::Nak(self.log.settings().retry_first, Nak::Wait)),
+            None => return Ok(Answer::nak(self.log.settings().retry_first, Nak::Wait)),
         };
         let _in_hand = self.suspects.hold(delivery);
         match fault::carry_out(self.work.as_ref(), &history, command).await? {
@@ -341,7 +375,15 @@ impl Shared {
             }
             Outcome::Wait(delay) => {
                 self.failures.forget(delivery);
-                Ok(Answer::Nak(delay, Nak::Wait))
+                Ok(Answer::nak(delay, Nak::Wait))
+            }
+            Outcome::Delayed { pause, why } => {
+                self.failures.forget(delivery);
+                Ok(Answer::Nak {
+                    pause,
+                    reason: Nak::Wait,
+                    why: Some(why),
+                })
             }
             Outcome::Appended => match self.read(delivery).await? {
                 None => {

@@ -201,6 +201,11 @@ impl Registry {
         lock(&self.state).faults.extend(faults);
     }
 
+    /// What was to fail and has not yet does not.
+    pub fn fail_no_more(&self) {
+        lock(&self.state).faults.clear();
+    }
+
     /// Docker Hub's own interface, which stands beside its registry, answers like this from now on.
     pub fn fail_hub(&self, status: u16, retry_after: Option<u64>) {
         lock(&self.state).hub = Some((status, retry_after));

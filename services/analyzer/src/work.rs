@@ -228,9 +228,9 @@ impl Work for Analyzer {
                     retry_after: Some(wait),
                     ..
                 }) => {
-                    let wait = spread(wait, &history.id);
-                    tracing::warn!(upgrade.id = %history.id, "analysis waits {wait:?}: {what}");
-                    return Ok(Outcome::Wait(wait));
+                    let pause = spread(wait, &history.id);
+                    tracing::warn!(upgrade.id = %history.id, "analysis waits {pause:?}: {what}");
+                    return Ok(Outcome::Delayed { pause, why: what });
                 }
                 Err(PortError { what, .. }) => {
                     return Err(WorkError {

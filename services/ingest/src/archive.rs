@@ -145,6 +145,7 @@ impl Summary {
             pending: String::new(),
             archived: true,
             split_into: self.split_into,
+            trouble: None,
         }
     }
 }

@@ -7,7 +7,7 @@ use bus::{AppendError, History, Log, Pause, Unavailable};
 use job::{Claim, UpgradeId};
 use tokio::time::timeout;
 use tonic::Status;
-use wire::v1::{ControlResponse, UpgradeView};
+use wire::v1::{ControlResponse, Trouble, UpgradeView};
 
 use crate::archive::{self, Summary};
 use crate::gate::{Answer, Gate};
@@ -213,6 +213,17 @@ impl Control {
             Err(_elapsed) => tracing::debug!("pauses are not shown: NATS does not answer"),
         }
         Vec::new()
+    }
+
+    /// Why it has not got on, as [`Control::pauses_or_none`].
+    pub(crate) async fn trouble_or_none(&self, known: &Known) -> Option<Trouble> {
+        let last = known.entries.last()?;
+        let asked = bus::trouble(self.log.as_ref(), &known.state.id, last.n);
+        let told = timeout(self.patience, asked).await.ok()?.ok()??;
+        Some(Trouble {
+            why: told.why,
+            again_ms: told.again_ms,
+        })
     }
 
     async fn view(&self, history: &History) -> UpgradeView {

@@ -201,6 +201,7 @@ impl StatusService for Grpc {
                 UpgradeView {
                     facts: known.entries.iter().map(view::fact).collect(),
                     split_into: view::split_into(&known.entries),
+                    trouble: self.control.trouble_or_none(&known).await,
                     ..view::of(
                         &known.state,
                         started_ms,

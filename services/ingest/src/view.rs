@@ -34,6 +34,7 @@ pub(crate) fn of(state: &State, started_ms: i64, pauses: &[Pause]) -> UpgradeVie
         },
         archived: false,
         split_into: Vec::new(),
+        trouble: None,
     }
 }
 

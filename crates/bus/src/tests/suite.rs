@@ -59,6 +59,7 @@ macro_rules! whole_suite {
                 two_thousand_waiting_upgrades_delay_nobody,
                 long_work_is_not_delivered_twice,
                 a_failing_command_is_tried_until_it_succeeds,
+                what_is_tried_in_vain_is_told_until_it_goes_on,
                 what_panics_again_and_again_is_parked_and_others_go_on,
                 what_is_answered_illegally_again_and_again_is_parked,
                 a_cancel_in_between_wins_and_the_old_answer_is_dropped,

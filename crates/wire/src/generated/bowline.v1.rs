@@ -1059,6 +1059,19 @@ pub struct UpgradeView {
     /// The upgrades that it was split into, one for each service; empty if it was not, and in lists.
     #[prost(string, repeated, tag = "21")]
     pub split_into: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Why its owner could not carry it on when it tried last; unset in lists and where it could.
+    #[prost(message, optional, tag = "22")]
+    pub trouble: ::core::option::Option<Trouble>,
+}
+/// A try that failed, and is made again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Trouble {
+    /// What was tried and why it failed.
+    #[prost(string, tag = "1")]
+    pub why: ::prost::alloc::string::String,
+    /// When it is tried again, in milliseconds since the Unix epoch.
+    #[prost(int64, tag = "2")]
+    pub again_ms: i64,
 }
 /// One fact as people see it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

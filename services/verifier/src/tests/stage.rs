@@ -336,7 +336,7 @@ impl Stage {
                 self.say(body.clone());
                 Some(body)
             }
-            Outcome::Wait(_) => None,
+            Outcome::Wait(_) | Outcome::Delayed { .. } => None,
             Outcome::Appended => panic!("the verifier appends nothing by itself"),
         }
     }

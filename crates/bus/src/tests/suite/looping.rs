@@ -306,6 +306,26 @@ pub(in crate::tests) async fn a_failing_command_is_tried_until_it_succeeds(bench
     running.stop().await;
 }
 
+pub(in crate::tests) async fn what_is_tried_in_vain_is_told_until_it_goes_on(bench: &dyn Bench) {
+    let log = bench.log();
+    let running = Running::start(bench, Owner::Ingest, 1, async |_, _| {
+        Err(WorkError {
+            retry_after: Some(Duration::from_secs(2_400)),
+            message: "it is limited".into(),
+        })
+    });
+    let opened = written(&*log, "7", vec![requested("7")]).await;
+    let told = async |n| crate::trouble(&*log, &opened.id, n).await.unwrap();
+    until("it is told", || async { told(1).await.is_some() }).await;
+    let trouble = told(1).await.unwrap();
+    let left = (trouble.again_ms - log.now_ms()) / 1_000;
+    assert_eq!((trouble.n, trouble.why.as_str()), (1, "it is limited"));
+    assert!((2_300..=2_400).contains(&left), "{left}");
+    running.stop().await;
+    // Once it has gone on.
+    assert_eq!(told(2).await, None);
+}
+
 pub(in crate::tests) async fn what_panics_again_and_again_is_parked_and_others_go_on(
     bench: &dyn Bench,
 ) {
