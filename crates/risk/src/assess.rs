@@ -6,7 +6,7 @@ use std::fmt;
 use version::Jump;
 
 use crate::scan::{self, Finding};
-use crate::weigh::{Announced, weigh};
+use crate::weigh::{Announced, Kind, weigh};
 
 /// The notes of one release.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +67,8 @@ pub struct Assessment {
     pub reasons: Vec<String>,
     /// Where the notes say a listed word, in the order of the notes.
     pub findings: Vec<Finding>,
-    /// The lines that announce something, with their weight, in the order of the notes.
+    /// The lines that announce something, with their weight, in the order of the notes; then those
+    /// that do not, although they have a listed word.
     pub announced: Vec<Announced>,
     /// The advisories that the notes name, in the order of the notes, each once.
     pub security: Vec<String>,
@@ -149,7 +150,8 @@ pub fn default_words() -> Vec<String> {
 pub fn assess(input: &Input<'_>) -> Assessment {
     let notes = input.notes.unwrap_or_default();
     let findings = scan::findings(notes, input.words);
-    let announced = weigh(notes);
+    let mut announced = weigh(notes);
+    announced.extend(unheard(&findings, &announced));
     let mut reasons = Vec::new();
     if input.jump == Some(Jump::Major) {
         reasons.push("the major version changes".to_owned());
@@ -227,37 +229,55 @@ fn quiet(jump: Option<Jump>, count: usize) -> String {
 /// So many lowerings are told one by one.
 const MAX_LOWERINGS: usize = 5;
 
-/// The lines with a listed word that the weighed rule takes for harmless, each with the reason.
-fn lowerings(findings: &[Finding], announced: &[Announced]) -> Vec<String> {
-    let mut told = Vec::new();
+/// Each line with a listed word once, and what the weighed rule makes of it.
+fn weighed<'a>(
+    findings: &'a [Finding],
+    announced: &'a [Announced],
+) -> impl Iterator<Item = (&'a Finding, Option<&'a Announced>)> {
     let mut seen: HashSet<(&str, &str)> = HashSet::new();
     let mut by_version: HashMap<&str, Vec<&Announced>> = HashMap::new();
     for line in announced {
         by_version.entry(&line.version).or_default().push(line);
     }
-    for finding in findings {
+    let lines = findings
+        .iter()
+        .filter(move |finding| seen.insert((&finding.version, finding.quote.trim())));
+    lines.map(move |finding| {
         let quote = finding.quote.trim();
-        let key = (finding.version.as_str(), quote);
-        if !seen.insert(key) {
-            continue;
-        }
         let same = by_version.get(finding.version.as_str());
-        let mut lines = same.into_iter().flatten().filter(|line| {
+        let mut lines = same.into_iter().flatten().copied().filter(|line| {
             line.quote.contains(quote) || quote.contains(line.quote.trim_end_matches('…'))
         });
-        let why = match lines.next() {
-            Some(line) => match line.lowered {
-                Some(why) => why,
-                None => continue,
-            },
-            None => "it announces nothing that those who run the service have to know",
-        };
-        let short: String = quote.chars().take(80).collect();
-        told.push(format!(
-            "taken for harmless, because {why}: {} {short:?}",
-            finding.version
-        ));
-    }
+        (finding, lines.next())
+    })
+}
+
+/// The lines with a listed word that announce nothing.
+fn unheard(findings: &[Finding], announced: &[Announced]) -> Vec<Announced> {
+    let alone = weighed(findings, announced).filter(|(_, line)| line.is_none());
+    let unheard = alone.map(|(finding, _)| Announced {
+        kind: Kind::Listed,
+        version: finding.version.clone(),
+        quote: finding.quote.trim().to_owned(),
+        url: finding.url.clone(),
+        lowered: Some("it announces nothing that those who run the service have to know"),
+    });
+    unheard.collect()
+}
+
+/// The lines with a listed word that the weighed rule takes for harmless, each with the reason.
+fn lowerings(findings: &[Finding], announced: &[Announced]) -> Vec<String> {
+    let harmless =
+        weighed(findings, announced).filter_map(|(finding, line)| Some((finding, line?.lowered?)));
+    let mut told: Vec<String> = harmless
+        .map(|(finding, why)| {
+            let short: String = finding.quote.trim().chars().take(80).collect();
+            format!(
+                "taken for harmless, because {why}: {} {short:?}",
+                finding.version
+            )
+        })
+        .collect();
     if let Some(more) = told
         .len()
         .checked_sub(MAX_LOWERINGS)
@@ -366,6 +386,31 @@ mod tests {
                 "the notes of 1.1, 1.2, 1.3 and 1 more say \"breaking\""
             ]
         );
+    }
+
+    #[test]
+    fn a_listed_word_that_announces_nothing_is_told_with_the_reason_whichever_rule_decides() {
+        let notes = [note(
+            "1.1",
+            "- Removed the old thing\n- Removed the `--old` flag",
+        )];
+        let found = check(Some(Jump::Patch), false, Some(&notes));
+        let told: Vec<_> = found
+            .announced
+            .iter()
+            .map(|line| {
+                (
+                    line.kind.as_str(),
+                    line.quote.as_str(),
+                    line.lowered.is_some(),
+                )
+            })
+            .collect();
+        let expected = [
+            ("removed", "- Removed the `--old` flag", false),
+            ("listed word", "- Removed the old thing", true),
+        ];
+        assert_eq!(told, expected);
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub enum Kind {
     Database,
     /// A weakness is closed.
     Security,
+    /// It has a listed word, and announces nothing.
+    Listed,
 }
 
 impl Kind {
@@ -54,6 +56,7 @@ impl Kind {
             Self::Action => "action",
             Self::Database => "database",
             Self::Security => "security",
+            Self::Listed => "listed word",
         }
     }
 }

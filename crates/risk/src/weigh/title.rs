@@ -42,7 +42,7 @@ pub(super) fn tells(words: &str, kind: Kind) -> bool {
         Kind::Removed | Kind::Renamed => REMOVES.is_match(words) && handled(),
         Kind::Database => LONG.is_match(words),
         Kind::Breaking => handled(),
-        Kind::BreakingSection | Kind::Security => true,
+        Kind::BreakingSection | Kind::Security | Kind::Listed => true,
     }
 }
 
