@@ -229,7 +229,7 @@ impl Told {
             text.push_str(&paragraph("  ", &line));
         }
         if !harmless.is_empty() {
-            text.push_str("\nlines that it takes for harmless:\n");
+            text.push_str("\nlines that the weighed rule takes for harmless:\n");
         }
         for line in harmless {
             let why = line.lowered.unwrap_or_default();
