@@ -6,6 +6,7 @@ use std::fmt;
 use version::Jump;
 
 use crate::scan::{self, Finding};
+use crate::sections;
 use crate::weigh::{Announced, Kind, weigh};
 
 /// The notes of one release.
@@ -319,11 +320,28 @@ fn by_word<'a>(said: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<(&'a str, 
     words
 }
 
-/// An empty body under a title that only repeats the version is no changelog.
+/// An empty body under a title that only repeats the version is no changelog. Nor is one that says
+/// only that it is not released, or that includes another file.
 fn says_something(note: &Note) -> bool {
     let title = note.title.as_deref().map_or("", str::trim);
-    !note.body.trim().is_empty()
-        || !(title.is_empty() || version::same_version(title, &note.version))
+    let says = |line: &str| {
+        let bare = line
+            .trim_matches(|c: char| !c.is_alphanumeric())
+            .to_lowercase();
+        let blank = [
+            "",
+            "unreleased",
+            "not released",
+            "not yet released",
+            "tba",
+            "tbd",
+        ];
+        !blank.contains(&bare.as_str()) && !line.trim_start().starts_with("include::")
+    };
+    note.body.lines().any(says)
+        || !(title.is_empty()
+            || version::same_version(title, &note.version)
+            || sections::is_name_alone(title))
 }
 
 #[cfg(test)]
@@ -426,6 +444,23 @@ mod tests {
             check(None, false, Some(&[titled.clone()])).level,
             Level::Safe
         );
+        for (name, level) in [
+            ("v1.1.0 (unreleased)", Level::Unknown),
+            ("App 1.1.0 - 2026-01-02", Level::Unknown),
+            ("1.1.0 (Under Release Candidate Process)", Level::Unknown),
+            ("1.1.0: the clock is right again", Level::Safe),
+        ] {
+            titled.title = Some(name.to_owned());
+            assert_eq!(check(None, false, Some(&[titled.clone()])).level, level);
+        }
+        for (body, level) in [
+            ("\nUnreleased\n\n", Level::Unknown),
+            ("include::changes-1_1.adoc[leveloffset=2]\n", Level::Unknown),
+            ("Unreleased\n- Fix", Level::Safe),
+        ] {
+            let only = note("1.1.0", body);
+            assert_eq!(check(None, false, Some(&[only])).level, level, "{body}");
+        }
         titled.title = Some("Breaking release".to_owned());
         assert_eq!(check(None, false, Some(&[titled])).level, Level::Caution);
     }

@@ -9,6 +9,7 @@ mod heading;
 mod words;
 
 use self::choice::{Class, Heading, are_bare, chosen};
+use self::heading::Named;
 use crate::lines::{Kind, lines};
 
 /// One version's part of a changelog.
@@ -29,8 +30,16 @@ pub struct Section<'a> {
 /// Every section that names a version, in the order of the file.
 #[must_use]
 pub fn sections(text: &str) -> Vec<Section<'_>> {
-    let marked = headings(text, false);
+    let marked = headings(text, false, heading::named);
     let found = cut(text, &chosen(&marked));
+    if found.is_empty() {
+        // `Migrating to 1.2.0` is a part of a release's notes, unless there is nothing else.
+        let ways = headings(text, false, heading::towards);
+        let found = cut(text, &chosen(&ways));
+        if !found.is_empty() {
+            return found;
+        }
+    }
     // Releases have a version each; what is called the same each time is inside of them.
     let one = found
         .windows(2)
@@ -40,7 +49,7 @@ pub fn sections(text: &str) -> Vec<Section<'_>> {
         return found;
     }
     // Old projects mark nothing: a line that holds nothing but a version is their heading.
-    let all = headings(text, true);
+    let all = headings(text, true, heading::named);
     let plain = cut(text, &chosen(&all));
     let inside = !bare && are_bare(&all) && plain.len() > 1;
     if inside || (one && plain.len() > found.len().min(1)) {
@@ -54,9 +63,26 @@ fn name<'a>(section: &'a Section<'_>) -> (&'a str, Option<&'a str>) {
     (&section.version, section.package.as_deref())
 }
 
+/// Whether a title says nothing but the version, the product and a date; what is in brackets or
+/// quotes is a name or a remark.
+pub(crate) fn is_name_alone(title: &str) -> bool {
+    let mut kept = String::with_capacity(title.len());
+    let mut closing = None;
+    for c in title.chars() {
+        match (closing, c) {
+            (Some(end), c) => closing = (c != end).then_some(end),
+            (None, '(') => closing = Some(')'),
+            (None, '"') => closing = Some('"'),
+            (None, '“') => closing = Some('”'),
+            (None, c) => kept.push(c),
+        }
+    }
+    heading::named(&kept).is_some_and(|named| named.alone && named.silent)
+}
+
 /// The headings that name a version or what is not released; `plain` also takes lines that nothing
 /// marks.
-fn headings(text: &str, plain: bool) -> Vec<Heading<'_>> {
+fn headings(text: &str, plain: bool, named_by: impl Fn(&str) -> Option<Named>) -> Vec<Heading<'_>> {
     let mut found = Vec::new();
     for line in lines(text) {
         let (text, class, level) = match line.kind {
@@ -70,7 +96,7 @@ fn headings(text: &str, plain: bool) -> Vec<Heading<'_>> {
         let named = if class == Class::Plain {
             heading::alone(text)
         } else {
-            heading::named(text)
+            named_by(text)
         };
         if named.is_some() || heading::is_unreleased(text) {
             found.push(Heading {
@@ -84,7 +110,32 @@ fn headings(text: &str, plain: bool) -> Vec<Heading<'_>> {
             });
         }
     }
+    if is_title(text, &found) {
+        found.remove(0);
+    }
     found
+}
+
+/// Whether the first heading is that of a page about a line of releases, `Release notes for App 1.2`,
+/// with nothing but an introduction under it.
+fn is_title(text: &str, headings: &[Heading<'_>]) -> bool {
+    let [title, next, ..] = headings else {
+        return false;
+    };
+    let (Some(line), Some(first)) = (&title.named, &next.named) else {
+        return false;
+    };
+    let lower = title.text.to_lowercase();
+    let page = ["release notes", "changelog", "change log", "history"];
+    let own = text.get(title.ends..next.begins).unwrap_or_default();
+    page.iter().any(|word| lower.contains(word))
+        && choice::extends(&line.release, &first.release)
+        && !own.lines().any(is_item)
+}
+
+fn is_item(line: &str) -> bool {
+    let bare = line.trim_start();
+    ["- ", "* ", "+ "].iter().any(|mark| bare.starts_with(mark))
 }
 
 fn cut<'a>(text: &'a str, headings: &[&Heading<'_>]) -> Vec<Section<'a>> {
@@ -92,7 +143,7 @@ fn cut<'a>(text: &'a str, headings: &[&Heading<'_>]) -> Vec<Section<'a>> {
         .iter()
         .skip(1)
         .map(|next| next.begins)
-        .chain([text.len()]);
+        .chain([end_of_last(text, headings)]);
     let section = |(heading, ends): (&&Heading<'_>, usize)| {
         let release = heading.named.as_ref().map(|named| named.release.clone())?;
         Some(Section {
@@ -104,6 +155,29 @@ fn cut<'a>(text: &'a str, headings: &[&Heading<'_>]) -> Vec<Section<'a>> {
         })
     };
     headings.iter().zip(ends).filter_map(section).collect()
+}
+
+/// Where the last release ends: before a heading that stands above all releases, such as one about
+/// the licence. Where releases have such headings inside, they end nothing.
+fn end_of_last(text: &str, headings: &[&Heading<'_>]) -> usize {
+    let marked = headings.iter().all(|one| one.class == Class::Marked);
+    let highest = headings.iter().map(|one| one.level).min();
+    let (Some(first), Some(last), Some(highest)) = (headings.first(), headings.last(), highest)
+    else {
+        return text.len();
+    };
+    if !marked || headings.len() < 2 {
+        return text.len();
+    }
+    let above = lines(text).into_iter().filter(|line| {
+        matches!(line.kind, Kind::Heading { level, .. } if level < highest)
+            && line.begins > first.begins
+    });
+    let mut above = above.map(|line| line.begins);
+    match above.next() {
+        Some(begins) if begins > last.begins => begins,
+        _ => text.len(),
+    }
 }
 
 #[cfg(test)]

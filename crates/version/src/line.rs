@@ -36,9 +36,47 @@ pub fn is_of_line(tag: &str, version: &str) -> bool {
     says_app(tag.as_str(), version) || (plain && numbers.parts.starts_with(&line_numbers.parts))
 }
 
+/// Whether a tag is what a shorter version names as well: `1.1.0` is `1.1`, and `1.1.0-rc1` is
+/// `1.1-rc1`.
+#[must_use]
+pub fn is_first_of(tag: &str, version: &str) -> bool {
+    let (tag, version) = (Tag::parse(tag), Tag::parse(version));
+    let (Kind::Numeric(tag), Kind::Numeric(version)) = (&tag.kind, &version.kind) else {
+        return false;
+    };
+    let plain = version.flavour.is_empty()
+        && version.revisions.is_empty()
+        && (version.security.is_none() || version.security == tag.security);
+    let rest = tag.parts.strip_prefix(version.parts.as_slice());
+    plain
+        && tag.prerelease == version.prerelease
+        && rest.is_some_and(|rest| rest.iter().all(|part| *part == 0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tag_is_the_first_of_a_shorter_version() {
+        for (tag, version, expected) in [
+            ("1.1.0", "1.1", true),
+            ("v1.1.0", "1.1", true),
+            ("1.1.0-alpine", "v1.1", true),
+            ("1.1.0-rc1", "1.1-rc1", true),
+            ("1.1", "1.1", true),
+            ("2.0.0", "2", true),
+            ("1.1.1", "1.1", false),
+            ("1.10.0", "1.1", false),
+            ("1.1.0-rc1", "1.1", false),
+            ("1.1.0", "1.1-rc1", false),
+            ("1.1", "1.1.0", false),
+            ("latest", "1.1", false),
+            ("1.1.0", "latest", false),
+        ] {
+            assert_eq!(is_first_of(tag, version), expected, "{tag} of {version}");
+        }
+    }
 
     #[test]
     fn a_line_is_made_of_the_first_numbers() {

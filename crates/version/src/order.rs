@@ -112,18 +112,23 @@ pub fn upgrade(from: &Tag, to: &Tag) -> Result<Jump, Refusal> {
     if new.is_prerelease() && !old.is_prerelease() {
         return Err(Refusal::Prerelease { from, to });
     }
-    Ok(
-        match old
-            .parts
-            .iter()
-            .zip(&new.parts)
-            .position(|(old, new)| old != new)
-        {
-            Some(0) => Jump::Major,
-            Some(1) => Jump::Minor,
-            _ => Jump::Patch,
-        },
-    )
+    Ok(distance(old, new))
+}
+
+/// How far it is from one version to another, also where that is no upgrade, such as from a release
+/// to a prerelease, or where they are written differently; none if one of them is no version.
+#[must_use]
+pub fn jump(from: &Tag, to: &Tag) -> Option<Jump> {
+    Some(distance(numbers(from).ok()?, numbers(to).ok()?))
+}
+
+fn distance(old: &Numeric, new: &Numeric) -> Jump {
+    let mut pairs = old.parts.iter().zip(&new.parts);
+    match pairs.position(|(old, new)| old != new) {
+        Some(0) => Jump::Major,
+        Some(1) => Jump::Minor,
+        _ => Jump::Patch,
+    }
 }
 
 /// The order of two tags, if they are versions of one style.

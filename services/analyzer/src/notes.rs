@@ -240,10 +240,13 @@ pub fn is_headless(notes: &[Note], to: &str) -> bool {
     !notes.is_empty() && !notes.iter().any(|note| is_of(note, to))
 }
 
-/// Whether a note is a version's own; a tag of a line, such as `1.2`, has those of its members.
+/// Whether a note is a version's own; a tag of a line, such as `1.2`, has those of its members, and
+/// the notes of `1.2` are those of `1.2.0`.
 fn is_of(note: &Note, tag: &str) -> bool {
-    ReleaseName::parse(&note.version)
-        .is_some_and(|release| release.says(tag) || version::is_of_line(&release.version, tag))
+    ReleaseName::parse(&note.version).is_some_and(|release| {
+        let version = release.version.as_str();
+        release.says(tag) || version::is_of_line(version, tag) || version::is_first_of(tag, version)
+    })
 }
 
 /// The tags in between that notes speak of, in the site's own style.
@@ -420,6 +423,9 @@ mod tests {
             "of its line"
         );
         assert!(!along_releases(&all, "1.0.0-r1", "1.1.0-r2").headless);
+        let short = [release("v1.2")];
+        assert!(!along_releases(&short, "1.0.0", "1.2.0").headless);
+        assert!(along_releases(&short, "1.0.0", "1.2.1").headless);
         assert!(
             !along_releases(&[], "1.0.0", "1.2.0").headless,
             "there are none"

@@ -155,7 +155,7 @@ pub fn assess(
     to: &str,
     way: &Way,
 ) -> Assessment {
-    let own = version::upgrade(&Tag::parse(from), &Tag::parse(to)).ok();
+    let own = version::jump(&Tag::parse(from), &Tag::parse(to));
     // A chart may jump while its app does not, and the other way round.
     let jump = own.max(way.chart.as_ref().and_then(|chart| chart.route.jump()));
     let mut assessment = risk::assess(&Input {

@@ -212,7 +212,7 @@ fn order(a: &ReleaseName, b: &ReleaseName) -> Option<Ordering> {
 }
 
 /// `1.2.3` of `1.2`.
-fn extends(this: &ReleaseName, other: &ReleaseName) -> bool {
+pub(super) fn extends(this: &ReleaseName, other: &ReleaseName) -> bool {
     let (outer, inner) = (numbers(this), numbers(other));
     outer.len() < inner.len() && inner.starts_with(&outer)
 }

@@ -2,7 +2,9 @@
 
 use version::ReleaseName;
 
-use super::words::{begins_with_day, is_filler, telling, version_in, without_markup, words};
+use super::words::{
+    begins_with_day, is_filler, prerelease, telling, version_in, without_markup, words,
+};
 
 /// Before a version these make the heading speak about a way to it, or of a need for it.
 const ANOTHER_MATTER: [&str; 26] = [
@@ -65,6 +67,8 @@ pub(super) struct Named {
     pub(super) product: Vec<String>,
     /// It says nothing but a date or a code name besides.
     pub(super) alone: bool,
+    /// It says nothing behind the version but a date.
+    pub(super) silent: bool,
 }
 
 /// The version of a heading that is marked as one.
@@ -74,9 +78,13 @@ pub(super) fn named(heading: &str) -> Option<Named> {
     let plain = plain.split(" compared to ").next().unwrap_or_default();
     let words: Vec<&str> = words(plain).collect();
     let (at, spans) = place(&words)?;
-    let release = version_in(words.get(at)?)?;
+    let mut release = version_in(words.get(at)?)?;
     let before = words.get(..at).unwrap_or_default();
-    let after = words.get(at + 1..).unwrap_or_default();
+    let mut after = words.get(at + 1..).unwrap_or_default();
+    if let Some((early, rest)) = prerelease(after).filter(|(_, rest)| telling(rest) == 0) {
+        release.version = format!("{}-{early}", release.version);
+        after = rest;
+    }
     let allowed = |word: &str| spans && ["from", "to"].contains(&word);
     let product: Vec<String> = before
         .iter()
@@ -115,8 +123,45 @@ pub(super) fn named(heading: &str) -> Option<Named> {
         end.ends_with([',', ';']) || (end.ends_with('.') && (others > 0 || after.is_empty()));
     Some(Named {
         alone: quiet && product.len() <= 1 && !sentence,
+        silent: others == 0,
         release,
         product,
+    })
+}
+
+/// Words with which a heading speaks of the way to a version.
+const WAYS: [&str; 8] = [
+    "migrating",
+    "migrate",
+    "migration",
+    "upgrading",
+    "upgrade",
+    "updating",
+    "update",
+    "to",
+];
+
+/// The version of a heading such as `Migrating to 1.2.0` or `Upgrade from 1.1 to 1.2`: in a file
+/// whose releases have no other headings it is that release's.
+pub(super) fn towards(heading: &str) -> Option<Named> {
+    let plain = without_markup(heading);
+    let words: Vec<&str> = words(&plain).collect();
+    let is = |word: &&str, wanted: &str| word.eq_ignore_ascii_case(wanted);
+    let way = words.first()?;
+    if !WAYS.iter().any(|wanted| is(way, wanted)) {
+        return None;
+    }
+    let to = words.iter().position(|word| is(word, "to"))?;
+    let rest = words.get(to + 1..)?;
+    let at = rest.iter().position(|word| is_version(word))?;
+    let release = version_in(rest.get(at)?)?;
+    let after = rest.get(at + 1..).unwrap_or_default();
+    let named = at <= 2 && telling(after) == 0;
+    named.then(|| Named {
+        release,
+        product: Vec::new(),
+        alone: true,
+        silent: true,
     })
 }
 
@@ -160,6 +205,7 @@ fn packaged(line: &str) -> Option<Named> {
         release,
         product: Vec::new(),
         alone: true,
+        silent: true,
     })
 }
 

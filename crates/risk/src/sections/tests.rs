@@ -476,3 +476,95 @@ fn what_a_release_is_compared_to_is_not_what_it_is() {
         .collect();
     assert_eq!(told, [("22.0.1", "FIX: b"), ("22.0.0", "NEW: a")]);
 }
+
+#[test]
+fn a_prerelease_may_be_set_apart_from_its_version() {
+    for (heading, version) in [
+        (
+            "Redis 7.0 RC3   Released Tue Apr 5 12:00:00 UTC 2022",
+            "7.0-rc3",
+        ),
+        ("Valkey 7.2.4 RC1  -  Released Tue 09 Apr 2024", "7.2.4-rc1"),
+        ("2.0.0 RC1 - 2020-01-15", "2.0.0-rc1"),
+        ("2.0.0 (RC1)", "2.0.0-rc1"),
+        ("2.0.0 - RC 1", "2.0.0-rc1"),
+        ("2.0.0 RC", "2.0.0-rc"),
+        ("Version 1.1.0 Beta 2", "1.1.0-beta2"),
+        ("v2.0.0 alpha1", "v2.0.0-alpha1"),
+        ("2.0.0 Release Candidate 1", "2.0.0-rc1"),
+        ("2.0.0-RC1", "2.0.0-RC1"),
+        // Some call each release so.
+        ("0.9.1 (beta)", "0.9.1"),
+        ("2.0.0 Release", "2.0.0"),
+    ] {
+        let text = format!("## {heading}\na\n## 0.1.0\nold\n");
+        let found = sections(&text);
+        assert_eq!(found[0].version, version, "{heading}");
+    }
+    check(
+        "## 2.0.0 - 2020-01-17\na\n## 2.0.0 RC1 - 2020-01-15\nb\n",
+        &[("2.0.0", "a"), ("2.0.0-rc1", "b")],
+    );
+}
+
+#[test]
+fn ways_to_a_version_are_headings_where_there_are_no_others() {
+    check(
+        "= Upgrading\n=== Migrating to 14.0.0\n==== Policies\na\n=== Upgrading from 12.0 to 13.0.0\nb\n",
+        &[("14.0.0", "==== Policies\na"), ("13.0.0", "b")],
+    );
+    check(
+        "## 1.2.0\na\n### Upgrading to 1.2.0\nb\n## 1.1.0\nc\n",
+        &[("1.2.0", "a\n### Upgrading to 1.2.0\nb"), ("1.1.0", "c")],
+    );
+    check("## Migrating to Postgres 14.1 is easy\na\n", &[]);
+}
+
+#[test]
+fn the_title_of_a_page_about_a_line_is_no_release() {
+    let page = "# Release notes for App 1.26\n\nHistory of changes.\n\n";
+    check(
+        &format!("{page}## Version 1.26.0-rc1\na\n"),
+        &[("1.26.0-rc1", "a")],
+    );
+    check(
+        &format!("{page}## Version 1.26.1\nb\n## Version 1.26.0\na\n"),
+        &[("1.26.1", "b"), ("1.26.0", "a")],
+    );
+    check(
+        "Redis 7.0 release notes\n=======================\n\nLOW: no need.\n\n\
+         Redis 7.0.1 Released Wed\n========================\na\n\
+         Redis 7.0.0 GA Released Wed\n===========================\nb\n",
+        &[("7.0.1", "a"), ("7.0.0", "b")],
+    );
+    // With changes of its own it is one.
+    check(
+        "# Release notes 1.26\n- all new\n## 1.26.1\na\n",
+        &[("1.26", "- all new"), ("1.26.1", "a")],
+    );
+}
+
+#[test]
+fn two_versions_of_one_release_are_called_by_the_first() {
+    check(
+        "## 1.2.0\na\n## 1.1.0/0.9.7 (April 25th, 2018)\nb\n## 1.0.0\nc\n",
+        &[("1.2.0", "a"), ("1.1.0", "b"), ("1.0.0", "c")],
+    );
+}
+
+#[test]
+fn what_stands_above_all_releases_ends_the_last() {
+    check(
+        "# Changelog\n## 1.2\na\n## 1.1\nb\n# Contributing\nYou must\n",
+        &[("1.2", "a"), ("1.1", "b")],
+    );
+    // Some set the parts of a release higher than the release.
+    check(
+        "## 1.2\n# New\na\n## 1.1\n# New\nb\n",
+        &[("1.2", "# New\na"), ("1.1", "# New\nb")],
+    );
+    check(
+        "# Changelog\n## 1.2\na\n## 1.1\nb\n## Earlier\nc\n",
+        &[("1.2", "a"), ("1.1", "b\n## Earlier\nc")],
+    );
+}

@@ -164,5 +164,50 @@ pub(super) fn version_in(word: &str) -> Option<ReleaseName> {
         Some((epoch, version)) if epoch.chars().all(|c| c.is_ascii_digit()) => version,
         _ => word,
     };
+    // `1.1.0/0.9.7` was released on two lines at once.
+    let word = match word.split_once('/') {
+        Some((first, _)) if word.split('/').all(is_dotted) => first,
+        _ => word,
+    };
     (!is_date(word)).then(|| ReleaseName::parse(word)).flatten()
+}
+
+/// `1.2.3`, `v1.2`
+fn is_dotted(word: &str) -> bool {
+    let numbers = word.strip_prefix(['v', 'V']).unwrap_or(word);
+    let digits = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit());
+    numbers.contains('.') && numbers.split('.').all(digits)
+}
+
+/// How a prerelease is spelled that is set apart from its version, such as `RC 1` in `1.2.0 RC 1`,
+/// and the words after it; none if these words begin with no prerelease.
+pub(super) fn prerelease<'a>(words: &'a [&'a str]) -> Option<(String, &'a [&'a str])> {
+    let dashes = words
+        .iter()
+        .take_while(|word| "-–—".contains(**word))
+        .count();
+    let words = words.get(dashes..)?;
+    let lower = |at: usize| words.get(at).map(|word| word.to_lowercase());
+    let (name, used) = match (lower(0)?.as_str(), lower(1).as_deref()) {
+        ("release", Some("candidate")) => ("rc".to_owned(), 2),
+        (word, _) => (word.to_owned(), 1),
+    };
+    let letters = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let early = ["rc", "alpha", "beta", "pre", "preview", "dev", "milestone"];
+    if !early.contains(&letters) {
+        return None;
+    }
+    let rest = words.get(used..)?;
+    let number = rest.first().filter(|word| {
+        letters == name && word.len() < 4 && word.chars().all(|c| c.is_ascii_digit())
+    });
+    let rest = rest.get(usize::from(number.is_some())..)?;
+    // A project may call each of its releases a beta.
+    if letters == name && number.is_none() && name != "rc" {
+        return None;
+    }
+    Some((
+        format!("{name}{}", number.copied().unwrap_or_default()),
+        rest,
+    ))
 }

@@ -8,6 +8,22 @@ fn check(from: &str, to: &str) -> Result<Jump, Refusal> {
 }
 
 #[test]
+fn a_jump_is_known_also_where_there_is_no_upgrade() {
+    for (from, to, expected) in [
+        ("1.9.0", "2.0.0-rc1", Some(Jump::Major)),
+        ("1.9.0", "2.0", Some(Jump::Major)),
+        ("1.9.0", "2", Some(Jump::Major)),
+        ("1.9.3", "1.10.0-rc1", Some(Jump::Minor)),
+        ("v1.9.3", "1.9.4-alpine", Some(Jump::Patch)),
+        ("2.0.0", "1.9.0", Some(Jump::Major)),
+        ("latest", "2.0.0", None),
+    ] {
+        let found = jump(&Tag::parse(from), &Tag::parse(to));
+        assert_eq!(found, expected, "{from} -> {to}");
+    }
+}
+
+#[test]
 fn real_upgrades_have_their_jump() {
     for (from, to, jump) in [
         ("v2.7.4", "v2.7.5", Jump::Patch),
