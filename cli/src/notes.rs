@@ -76,11 +76,12 @@ fn from_file(file: &PathBuf, wanted: &Wanted<'_>) -> Result<Way, Failure> {
     let bytes = std::fs::read(file).with_context(|| format!("failed to read {shown}"))?;
     let text = String::from_utf8_lossy(&bytes);
     let notes = changelog::notes_in(&text, wanted, |line| format!("{shown}:{line}"));
-    let without = notes.is_empty().then(|| {
-        format!(
+    let without = notes.is_empty().then(|| match risk::sections(&text).len() {
+        0 => format!("no heading in {shown} names a version"),
+        _ => format!(
             "{shown} has no section between {} and {}",
             wanted.from, wanted.to
-        )
+        ),
     });
     Ok(Way {
         tags: notes::tags_of(&notes, wanted),

@@ -194,7 +194,7 @@ pub fn assess(input: &Input<'_>) -> Assessment {
     match decided {
         Level::Caution => {}
         Level::Unknown => reasons.insert(0, nothing_said(notes.len())),
-        Level::Safe => reasons.insert(0, quiet(input.jump, notes.len())),
+        Level::Safe => reasons.insert(0, quiet(input.jump, notes.len(), weighed != Level::Safe)),
     }
     Assessment {
         level: decided,
@@ -216,7 +216,8 @@ fn nothing_said(count: usize) -> String {
     }
 }
 
-fn quiet(jump: Option<Jump>, count: usize) -> String {
+/// `doubted`: the other rule sees something.
+fn quiet(jump: Option<Jump>, count: usize, doubted: bool) -> String {
     let jump = jump
         .map(|jump| format!("{jump} update; "))
         .unwrap_or_default();
@@ -224,7 +225,12 @@ fn quiet(jump: Option<Jump>, count: usize) -> String {
         1 => "1 release".to_owned(),
         count => format!("{count} releases"),
     };
-    format!("{jump}the notes of {releases} announce no breakage")
+    let said = if doubted {
+        "have none of the listed words"
+    } else {
+        "announce no breakage"
+    };
+    format!("{jump}the notes of {releases} {said}")
 }
 
 /// So many lowerings are told one by one.

@@ -19,7 +19,7 @@ pub struct Section<'a> {
     pub version: String,
     /// What stands in front in a monorepo: `app` of `app@1.2.3`.
     pub package: Option<String>,
-    /// The heading's text.
+    /// The heading's text, without the addresses of links.
     pub heading: String,
     /// Everything up to the next version, without the heading.
     pub body: &'a str,
@@ -149,7 +149,7 @@ fn cut<'a>(text: &'a str, headings: &[&Heading<'_>]) -> Vec<Section<'a>> {
         Some(Section {
             version: release.version,
             package: release.package,
-            heading: heading.text.trim().to_owned(),
+            heading: words::without_addresses(heading.text.trim()),
             body: text.get(heading.ends..ends.max(heading.ends))?,
             line: heading.number,
         })

@@ -478,6 +478,23 @@ fn what_a_release_is_compared_to_is_not_what_it_is() {
 }
 
 #[test]
+fn a_heading_is_told_without_addresses() {
+    for (heading, told) in [
+        ("[1.2.3](https://a/b) (2026-01-02)", "1.2.3 (2026-01-02)"),
+        (
+            "Changes in [2.8.1](https://a/b) - [x](y)",
+            "Changes in 2.8.1 - x",
+        ),
+        ("[1.2.3] - 2026-01-02", "[1.2.3] - 2026-01-02"),
+        ("1.2.3](x)", "1.2.3](x)"),
+        ("[1.2.3](x", "[1.2.3](x"),
+    ] {
+        let text = format!("## {heading}\na\n");
+        assert_eq!(sections(&text)[0].heading, told, "{heading}");
+    }
+}
+
+#[test]
 fn a_prerelease_may_be_set_apart_from_its_version() {
     for (heading, version) in [
         (

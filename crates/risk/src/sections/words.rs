@@ -58,6 +58,22 @@ pub(super) fn words(plain: &str) -> impl Iterator<Item = &str> {
         .filter(|word| !word.is_empty())
 }
 
+/// With the text of its links and not their addresses.
+pub(super) fn without_addresses(heading: &str) -> String {
+    let mut plain = String::with_capacity(heading.len());
+    let mut rest = heading;
+    while let Some((before, link)) = rest.split_once("](") {
+        let (Some((front, text)), Some((_, after))) =
+            (before.rsplit_once('['), link.split_once(')'))
+        else {
+            break;
+        };
+        plain.extend([front, text]);
+        rest = after;
+    }
+    plain + rest
+}
+
 /// Without links, tags, emphasis and symbols.
 pub(super) fn without_markup(heading: &str) -> String {
     let mut plain = String::with_capacity(heading.len());
