@@ -85,14 +85,17 @@ pub fn weigh(notes: &[Note]) -> Vec<Announced> {
     let bodies: Vec<_> = notes.iter().map(|note| visible(&note.body)).collect();
     let bodies: Vec<Vec<Context<'_>>> = bodies.iter().map(|body| lines(body)).collect();
     let alike = alike(&bodies);
-    let mut found = Vec::new();
+    let mut found: Vec<Announced> = Vec::new();
+    // What is older than the first release on the way concerns nobody.
+    let oldest = notes.first().map_or("", |note| note.version.as_str());
     for (note, body) in notes.iter().zip(&bodies) {
         let (mut count, mut denied) = (0, false);
+        let mut told: HashSet<String> = HashSet::new();
         let title = note.title.as_deref().map(visible);
         let title: Vec<Context<'_>> = title.iter().map(|title| Context::title(title)).collect();
         for line in title.iter().chain(body) {
             denied = !line.heading && (denied || lower::says_none(&line.text));
-            let Some((kind, lowered)) = judge(line, &note.version, denied) else {
+            let Some((kind, lowered)) = judge(line, oldest, denied) else {
                 continue;
             };
             let same = alike.get(line.text.as_ref()).copied().unwrap_or_default();
@@ -103,10 +106,12 @@ pub fn weigh(notes: &[Note]) -> Vec<Announced> {
                 continue;
             }
             count += usize::from(lowered.is_some());
-            found.extend(telling(&line.text).into_iter().map(|sentence| Announced {
+            let quotes = telling(&line.text).into_iter().map(quoted);
+            let new = quotes.filter(|quote| told.insert(quote.clone()));
+            found.extend(new.map(|quote| Announced {
                 kind,
                 version: note.version.clone(),
-                quote: quoted(sentence),
+                quote,
                 url: note.url.clone(),
                 lowered,
             }));
@@ -147,8 +152,8 @@ pub(crate) fn highlight(body: &str) -> Option<String> {
 }
 
 /// `denied`: the section said that there is none.
-fn judge(line: &Context<'_>, version: &str, denied: bool) -> Option<(Kind, Option<&'static str>)> {
-    let words = without_sayings(&without_markup(&line.text));
+fn judge(line: &Context<'_>, oldest: &str, denied: bool) -> Option<(Kind, Option<&'static str>)> {
+    let words = without_sayings(&without_markup(without_reference(&line.text)));
     let sign = signs::kind(&words);
     let in_section = match line.part {
         _ if denied => None,
@@ -157,7 +162,7 @@ fn judge(line: &Context<'_>, version: &str, denied: bool) -> Option<(Kind, Optio
         _ => None,
     };
     let kind = sign.or(in_section)?;
-    let lowered = lower::reason(line, &words, kind, sign.is_some(), version);
+    let lowered = lower::reason(line, &words, kind, sign.is_some(), oldest);
     // In a section about breakage what announces nothing by itself is no finding when harmless.
     if sign.is_none() && lowered.is_some() {
         return None;
@@ -165,11 +170,24 @@ fn judge(line: &Context<'_>, version: &str, denied: bool) -> Option<(Kind, Optio
     Some((kind, lowered))
 }
 
+/// Without the mark of a list and the number of the change in front, which say nothing: `- [#12](…) -
+/// Remove …` announces what `- Remove … (#12)` does.
+fn without_reference(text: &str) -> &str {
+    static REFERENCE: LazyLock<Regex> = LazyLock::new(|| {
+        let pattern = r"^\s*(?:[-*+•]\s+)?(?:(?:(?:PR|MR)\s+)?(?:\[#?!?\d{1,6}\]\([^)]*\)|\[?#\d{1,6}\]?|\[[0-9a-f]{7,40}\]\([^)]*\)|[0-9a-f]{7,40}\b)(?:\s*[-–:]\s+|:\s*|\s+)(?:\*\*[\w-]+\*\*:?\s+)?)+";
+        Regex::new(pattern).expect("the pattern is a literal")
+    });
+    let reference = REFERENCE.find(text);
+    reference
+        .and_then(|found| text.get(found.end()..))
+        .unwrap_or(text)
+}
+
 /// Without questions, without what is quoted and has several words, and without `the removed file`:
 /// the text of a button or of a message is not said by the notes. One word may be a setting's name.
 fn without_sayings(text: &str) -> String {
     static SAYING: LazyLock<Regex> = LazyLock::new(|| {
-        let pattern = r#"(?i)"[^"]*\s[^"]*"|“[^”]*\s[^”]*”|[^.!?;:]*\?[*_"”)]*\s|\b(?:the|a|an|of|already|any|shows?|returns?|returned|with) (?:removed|deleted|dropped|renamed|migrated) \w+|\bDELETE /\S*"#;
+        let pattern = r#"(?i)(?:^|[\s(\[])"[^"\s][^"]*\s[^"]*"|“[^”]*\s[^”]*”|[^.!?;:]*\?[*_"”)]*\s|\b(?:the|a|an|of|already|any|shows?|returns?|returned|with) (?:removed|deleted|dropped|renamed|migrated) \w+|\bDELETE /\S*"#;
         Regex::new(pattern).expect("the pattern is a literal")
     });
     SAYING.replace_all(text, " ").into_owned()

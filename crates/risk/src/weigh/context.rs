@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::lower::is_bump;
-use super::part::{Part, part_of};
+use super::part::{Part, is_usual, part_of};
 use crate::lines::{self as markup, Kind, LOWEST};
 
 /// A line that is not empty, or a paragraph.
@@ -47,11 +47,16 @@ impl<'a> Context<'a> {
 /// Every line of a text that is not empty.
 pub(super) fn lines(text: &str) -> Vec<Context<'_>> {
     let mut reader = Reader::default();
-    for line in markup::lines(text) {
+    let all = markup::lines(text);
+    for (index, line) in all.iter().enumerate() {
         match line.kind {
             Kind::Comment => {}
             Kind::Blank | Kind::Fence | Kind::Rule => reader.joins = false,
-            Kind::Code | Kind::Heading { .. } | Kind::Bold(_) | Kind::Text => reader.line(&line),
+            Kind::Code | Kind::Heading { .. } | Kind::Bold(_) | Kind::Text => {
+                let rest = all.get(index + 1..).unwrap_or_default();
+                let next = rest.iter().find(|line| line.kind != Kind::Blank);
+                reader.line(line, next);
+            }
         }
     }
     reader.found
@@ -63,13 +68,15 @@ struct Reader<'a> {
     /// The headings above, each with its level.
     parts: Vec<(u8, Part)>,
     block: Block,
+    /// The heading above stands beside the one that it belongs to.
+    beside: bool,
     /// The line before goes on in this one, unless this one begins something.
     joins: bool,
     alert: bool,
 }
 
 impl<'a> Reader<'a> {
-    fn line(&mut self, line: &markup::Line<'a>) {
+    fn line(&mut self, line: &markup::Line<'a>, next: Option<&markup::Line<'a>>) {
         let bare = line.text.trim();
         let code = line.kind == Kind::Code;
         let lower = bare.to_lowercase();
@@ -77,22 +84,30 @@ impl<'a> Reader<'a> {
         if !code {
             self.block.enter(bare, &lower);
         }
-        self.text(line, bare, &lower);
+        self.text(line, next, bare, &lower);
         if ends_block {
             self.block.leave();
             self.joins = false;
         }
     }
 
-    fn text(&mut self, line: &markup::Line<'a>, bare: &'a str, lower: &str) {
+    fn text(
+        &mut self,
+        line: &markup::Line<'a>,
+        next: Option<&markup::Line<'a>>,
+        bare: &'a str,
+        lower: &str,
+    ) {
         let bare = without_end(bare);
         let code = line.kind == Kind::Code;
         if bare.is_empty() {
             return;
         }
-        let level = level(line);
+        let level = level(line).or_else(|| next.and_then(|next| names_its_items(line, next)));
         if let Some(level) = level {
             self.enter(level, lower);
+        } else if !line.text.starts_with([' ', '\t']) {
+            self.parts.retain(|(level, _)| *level <= LOWEST);
         }
         let heading = level.is_some();
         let marked = bare.starts_with('>');
@@ -113,7 +128,11 @@ impl<'a> Reader<'a> {
             return;
         }
         self.found.push(Context {
-            text: Cow::Borrowed(bare),
+            text: match bare.strip_prefix("*) ") {
+                // As nginx lists.
+                Some(rest) => Cow::Owned(format!("* {rest}")),
+                None => Cow::Borrowed(bare),
+            },
             part: self.part(),
             heading,
             quoted,
@@ -127,8 +146,17 @@ impl<'a> Reader<'a> {
     }
 
     fn enter(&mut self, level: u8, lower: &str) {
-        self.parts.retain(|(above, _)| *above < level);
         let own = part_of(lower);
+        // Some set what breaks beside the heading that says so, each with a heading of its own.
+        let beside = self.parts.last().filter(|(above, part)| {
+            let empty = self.found.last().is_some_and(|last| last.heading);
+            *above == level && *part == Part::Breaking && (empty || self.beside)
+        });
+        self.beside = beside.is_some() && !is_usual(lower);
+        if self.beside {
+            return;
+        }
+        self.parts.retain(|(above, _)| *above < level);
         // Within the notes of developers nothing is for others.
         let inherits = own == Part::Other && level > 1;
         let part = if inherits { self.part() } else { own };
@@ -190,10 +218,30 @@ fn without_end(bare: &str) -> &str {
 fn level(line: &markup::Line<'_>) -> Option<u8> {
     match line.kind {
         Kind::Heading { level, .. } => Some(level),
-        Kind::Bold(_) => Some(LOWEST),
+        Kind::Bold(text) if !is_sentence(text) => Some(LOWEST),
         Kind::Text if is_title_like(line.text.trim()) => Some(LOWEST),
         _ => None,
     }
+}
+
+/// A paragraph may be bold as a whole.
+fn is_sentence(text: &str) -> bool {
+    text.split_whitespace().count() > 9
+}
+
+/// `* BREAKING` above the items that it names.
+fn names_its_items(line: &markup::Line<'_>, next: &markup::Line<'_>) -> Option<u8> {
+    let indent = |text: &str| text.len() - text.trim_start().len();
+    let bare = line.text.trim();
+    let item = ["* ", "- ", "+ "].iter().any(|mark| bare.starts_with(mark));
+    let letters = |c: char| c.is_ascii_alphabetic() || " *-+&_:".contains(c);
+    let words = bare.split_whitespace().count() <= 3 && bare.chars().all(letters);
+    let named =
+        part_of(&bare.to_lowercase()) != Part::Other || !bare.contains(|c: char| c.is_lowercase());
+    let holds = next.kind == Kind::Text
+        && indent(next.text) > indent(line.text)
+        && begins(next.text.trim_start());
+    (line.kind == Kind::Text && item && words && named && holds).then_some(LOWEST + 1)
 }
 
 /// Paragraphs are put together up to so many bytes.

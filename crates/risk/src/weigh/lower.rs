@@ -3,7 +3,7 @@
 use version::Tag;
 
 use super::context::Context;
-use super::part::Part;
+use super::part::{Part, part_of};
 use super::{Kind, sentences, signs, title};
 use crate::advisory;
 
@@ -16,7 +16,7 @@ patterns! {
     FIX = r"^[-*+\s•]*(?:[0-9a-f]{7,40}:? )?(?:\[[^\]]*\]\s*)?(?:\*\*[^*]*\*\*:?\s*)?(?:\([^)]*\)\s*)?(?:`[^`]*`:\s*)?(?:[\w-]+: )?(?:fix(?:es|ed)?|bug ?fix|resolve[sd]?|correct(?:s|ed)?|prevent(?:s|ed)?|revert(?:s|ed)?|restore[sd]?|repair(?:s|ed)?|hotfix|avoid(?:s|ed)?|handle[sd]?)\b|^[-*+\s]*(?:fix|bug)(?:\([^)]*\))?:";
     MENDS = r"\b(?:fix(?:es|ed)|mend(?:s|ed)|repair(?:s|ed)|revert(?:s|ed))\b.{0,40}\b(?:breaking|breakage|broke|removed|renamed|incompatib|regression|bug)|\b(?:breaking|incompatib\w*) (?:bug|regression|behaviou?r)\b|\b(?:race condition|memory leak|deadlock|flicker|crash|hiccup)\b|\b(?:not|no longer) (?:crash|fail|hang|block|leak|flicker|freez|show|jump|los|render|re-?apply|duplicat|appear|stop|stuck|slow|ask|shift|wrap|cut|overlap)\w*";
     INTERNAL = r"\b(?:packages?|modules?|columns?|refactor\w*|unused|needless|spelling|dead code|unreachable|internal(?:s|ly)?|unit tests?|tests?|test suite|fixtures?|lint\w*|typos?|comments?|(?:in|from|of|to|the) (?:docs|documentation|readme|examples?)(?: page)?s?\W*$|example (?:code|files?|configs?)|(?:first|start|front|home|landing|settings|admin|login|about) (?:page|screen|area|view|interface)|code ?base|private|clean-?up|clean(?:ed|s)? up|leftovers?|stubs?|dev(?:elopment)?[- ]dependenc\w+|icons?|buttons?|tooltips?|css|colou?rs?|logos?|strings?|translations?|labels? (?:in|on|of) the|whitespace|imports?|class(?:es)?|helpers?|mock\w*|storybook|github actions?|workflows?|source files?|variable names?|typing|type hints?|eslint|mypy|duplicated?|redundant|obsolete code|debug (?:output|log\w*)|log (?:line|message)s?|animations?|borders?|polyfills?|shadows?|margins?|themes?|[\w/.-]+\.(?:c|h|cc|cpp|go|rs|py|js|ts|tsx|php|java|rb|css|scss|vue)|spacing|padding|placeholder|menus?|tabs?|overview|dialogs?|toolbars?|wording|glyph|emoji|spinner|banner|footer|sidebar|screenshots?)\b";
-    STRONG = r"\b(?:you|users?|admins?|administrators?|operators?) (?:now |will |all |also )*(?:must|need to|have to)\b|\bmust now\b|\baction required\b|\bmanual intervention\b|\bBREAKING[ -]CHANGES?:|\bbefore (?:you )?(?:upgrad|updat)|!:";
+    STRONG = r"\b(?:you|users?|admins?|administrators?|operators?) (?:now |will |all |also )*(?:must|need to|have to)\b|\bmust now\b|\baction required\b|\bmanual intervention\b|\bBREAKING[ -]CHANGES?:|\bbefore (?:you )?(?:upgrad|updat)|\bdelet\w+ all (?:the |your )?data\b|!:";
     NOTHING_TO_DO = r"\bnothing for you to do\b|\b(?:do|does|need|needs|has|have) not (?:have |need )?(?:to )?(?:do|edit|change|act|set|touch|run)\b|\bdon't (?:have|need) to\b|\bnothing (?:to do|changes)\b|\bno action\b|\bnobody (?:has|needs)\b|\bby itself\b";
     SOURCE = r"^[-*+\s]*(?:[\w.-]+/)*[\w.-]+\.(?:c|h|cc|cpp|go|rs|py|js|ts|java|rb)\b";
     LATER = r"\bthe next (?:but \w+ )?(?:version|release|major)\b|\bwill be (?:removed|dropped|renamed|gone|ignored|required|unsupported|retired)|\bto be removed\b|\bin (?:a|one of the|some) (?:future|later|coming|next|upcoming)\b|\bfuture (?:release|version)s?\b|\bplanned\b|\bnext (?:major|release|version)\b|\buntil (?:then|version|v?\d)|\bnot before\b|\bat the earliest\b|\bscheduled for\b|\bgoing away\b|\bnot earlier than\b|\bin (?:late |early )?20\d\d\b";
@@ -27,9 +27,14 @@ patterns! {
     ELSEWHERE = r"\b(?:windows|macos|os x|snap|flatpak|homebrew|freebsd|(?:deb|rpm) packages?|installer)\b";
     THEIRS = r"\bif you (?:have|maintain|run|use|develop|write) (?:a |an |your own )?(?:forks?|custom|plugins?|themes?|extensions?)\b|\bplugin (?:api|authors?|developers?)\b";
     IMPROVES = r"^\W*(?:[\w./-]+(?:\([^)]*\))?:\s*)?(?:improve[sd]?|faster|better|enhance[sd]?|speed(?:s|ed)?|optimi[sz]e[sd]?)\b";
+    MANDATORY = r"\b(?:no longer|not|isn't) optional\b";
+    GONE = r"\b(?:has|have) been (?:removed|dropped)\b|\b(?:was|were|is|are) (?:now )?(?:removed|dropped|gone)\b|^\W*(?:[\w-]+:\s*)?(?:removed|dropped)\b";
+    SWITCH = r"\bremoved? (?:the )?`?--[a-z][a-z-]+";
+    AFFECTS = r"\baffect(?:s|ed|ing)\b.{0,60}\bversions?\b|\baffected versions?\b";
     OPTIONAL = r"\byou (?:can|may) (?:also |now |then )?(?:run|use|set|choose|enable|disable|opt|change|turn|switch|add|re)|\boptional(?:ly)?\b|\bif you (?:like|wish|want|prefer|are|'re) (?:to|impatient|in a hurry)";
     DEPRECATED = r"\bdeprecat\w*\b";
     OLDER = r"\b(?:in|since|already in|as of|before|older than|below|prior to) (?:version |release )?v?(\d+(?:\.\d+)+)\b";
+    DEPRECATED_SINCE = r"\bdeprecated\b.{0,20}\b(?:in|since|as of) (?:version |release )?v?\d+(?:\.\d+)+";
     EXCEPTION = r"\b(?:except|unless|(?:apart|aside) from|other than|with the exception)\b";
     TELLS = r"^no (?:longer|more)\b|^none of\b|^nothing works\b";
     OTHER_WORDS = r"\b(?:record|ground|line|path|word|tie|heart|news|code|law|wave|ice)-?[- ]?breaking\b|\bbreaking (?:entries|entry|sections?|labels?|words?|commits?|headings?|badge|marker)\b|\bbreaking[- ](?:news|point|long|spaces?|hyphens?|lines?|words?|out of|up|down|free)\b|\bnon-?breaking (?:space|hyphen)|\b(?:line|word|page)[- ]break|\bincompatible (?:types?|exploit|browser|file|image|font)";
@@ -41,7 +46,7 @@ pub(super) fn reason(
     text: &str,
     kind: Kind,
     own_words: bool,
-    version: &str,
+    oldest: &str,
 ) -> Option<&'static str> {
     if kind == Kind::Security {
         return Some("it closes a weakness");
@@ -69,7 +74,9 @@ pub(super) fn reason(
         let words = text
             .split_whitespace()
             .filter(|word| word.contains(char::is_alphabetic));
-        let says = STRONG.is_match(text) && words.count() > 3;
+        // Below `Significant changes` some headings say themselves what changed.
+        let inherits = line.part == Part::Breaking && part_of(&text.to_lowercase()) == Part::Other;
+        let says = (STRONG.is_match(text) || (inherits && own_words)) && words.count() > 3;
         return (!says).then_some("it is a heading");
     }
     if THEIRS.is_match(text) {
@@ -78,19 +85,28 @@ pub(super) fn reason(
     if STRONG.is_match(text) {
         return None;
     }
-    if OPTIONAL.is_match(text) && matches!(kind, Kind::Action | Kind::Database) {
+    if OPTIONAL.is_match(text)
+        && !MANDATORY.is_match(text)
+        && matches!(kind, Kind::Action | Kind::Database)
+    {
         return Some("it is left to whoever likes");
     }
     if advisory::is_named(text) && kind != Kind::Action {
         return Some("it closes a weakness");
     }
-    if speaks_of_older(text, version) {
+    if speaks_of_older(text, oldest) {
         return Some("it speaks of an older version");
     }
-    if MENDS.is_match(text) || FIX.is_match(text) {
+    if AFFECTS.is_match(text) {
+        return Some("it tells who was affected");
+    }
+    // What its authors file under breakage is no mere fix, and nothing for developers alone.
+    let filed = line.part == Part::Breaking && line.is_item() && !line.is_remark();
+    if (MENDS.is_match(text) || FIX.is_match(text)) && !filed {
         return Some("it tells what was mended");
     }
-    if line.part != Part::Breaking && title::is_title(&line.text) && !title::tells(text, kind) {
+    let parted = matches!(line.part, Part::Breaking | Part::Removed);
+    if !parted && title::is_title(&line.text) && !title::tells(text, kind) {
         return Some("it is the title of a change that operators need not know");
     }
     if LATER.is_match(text) {
@@ -105,13 +121,14 @@ pub(super) fn reason(
     if kind == Kind::Removed && ELSEWHERE.is_match(text) {
         return Some("it is about other platforms");
     }
-    if IMPROVES.is_match(text) && !matches!(kind, Kind::Action | Kind::Migration) {
+    if IMPROVES.is_match(text) && !filed && !matches!(kind, Kind::Action | Kind::Migration) {
         return Some("it tells what was improved");
     }
-    if line.part == Part::Internal || DEVELOPERS.is_match(text) {
+    if line.part == Part::Internal || (DEVELOPERS.is_match(text) && !filed) {
         return Some("it stands among what concerns developers");
     }
-    if (SOURCE.is_match(text) || kind != Kind::Action)
+    if !filed
+        && (SOURCE.is_match(text) || kind != Kind::Action)
         && !matches!(kind, Kind::Migration | Kind::Database)
         && INTERNAL.is_match(text)
     {
@@ -124,13 +141,19 @@ pub(super) fn reason(
     {
         return Some("it happens by itself");
     }
-    if DEPRECATED.is_match(text) && (line.part == Part::Deprecated || kind == Kind::Renamed) {
+    let gone = kind == Kind::Removed && GONE.is_match(text);
+    if DEPRECATED.is_match(text)
+        && !gone
+        && (line.part == Part::Deprecated || kind == Kind::Renamed)
+    {
         return Some("it announces something for later");
     }
     if line.part == Part::Deprecated && !own_words {
         return Some("it announces something for later");
     }
-    let mended = line.part == Part::Fixed && !matches!(kind, Kind::Action | Kind::Migration);
+    let mended = line.part == Part::Fixed
+        && !matches!(kind, Kind::Action | Kind::Migration)
+        && !(kind == Kind::Removed && SWITCH.is_match(text));
     if mended && !EXCEPTION.is_match(text) {
         return Some("it stands among what was mended");
     }
@@ -195,11 +218,13 @@ pub(super) fn says_none(text: &str) -> bool {
         || (bare.starts_with("no ") && bare.len() < 60)
 }
 
-/// Whether it names a version before the one whose notes it stands in.
-fn speaks_of_older(text: &str, version: &str) -> bool {
+/// Whether it names a version before the oldest on the way.
+fn speaks_of_older(text: &str, oldest: &str) -> bool {
     let bare = |text: &str| Tag::parse(text.trim_start_matches(['v', 'V']));
-    let this = bare(version);
-    OLDER.captures_iter(text).any(|found| {
+    let this = bare(oldest);
+    // What was deprecated then may be gone now.
+    let text = DEPRECATED_SINCE.replace_all(text, " ");
+    OLDER.captures_iter(&text).any(|found| {
         let other = found.get(1).map_or("", |found| found.as_str());
         version::compare_apps(other, this.as_str()) == Some(std::cmp::Ordering::Less)
     }) && !text.to_lowercase().contains("upgrad")

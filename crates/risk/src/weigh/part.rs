@@ -21,13 +21,19 @@ pub(super) enum Part {
 patterns! {
     ""
     NOT_BREAKING = r"\b(?:no|non|not)[- ]breaking\b";
-    BREAKING = r"\b(?:breaking|incompatib\w*|before you|action required|attention|migration\w*|must read|achtung|important changes?|major changes|oldest|minimum|minimal)\b|不兼容|重大";
+    BREAKING = r"\b(?:breaking|incompatib\w*|before you|action required|attention|migration\w*|must read|achtung|(?:important|significant) changes?|major changes|oldest|minimum|minimal)\b|不兼容|重大";
     DEPRECATED = r"\bdeprecat\w*";
     REMOVES = r"\bremov\w*";
     REMOVED = r"\b(?:removed|removals?|entfernt)\b|移除";
     INTERNAL = r"\b(?:dependenc\w*|contributors?|internals?|internally|chores?|tests?|testing|translations?|documentation|docs|credits|thanks|housekeeping|under the hood|refactor\w*|development|builds?|building|ci|maintenance|developers?|miscellaneous|code quality|i18n|locali[sz]ations?|styles?|styling)\b";
     FOR_ALL = r"\b(?:security|official)\b";
+    USUAL = r"^\W*(?:(?:new|other|minor|more|all|notable|various|general|ui|api|what's|app) )*(?:features?|additions?|added|new|enhancements?|improvements?|changes?|changed|performance|security|highlights|changelog|upgrades?|updates?|plugins?|notes?)\b";
     FIXED = r"\b(?:(?:bug|hot)?fix(?:es|ed|ing)?|bugs?)\b";
+}
+
+/// Whether a heading, in small letters, is one of those that most projects have.
+pub(super) fn is_usual(lower: &str) -> bool {
+    part_of(lower) != Part::Other || USUAL.is_match(lower) || lower.split_whitespace().count() < 3
 }
 
 /// By the words of a heading, in small letters.

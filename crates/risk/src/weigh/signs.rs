@@ -8,7 +8,7 @@ use super::Kind;
 use crate::advisory;
 
 /// What belongs to whoever runs a service, rather than to whoever writes it.
-const OURS: &str = r"(?:settings?|options?|variables?|env(?:ironment)?|config(?:uration)?|flags?|parameters?|keys?|api|endpoints?|commands?|plugins?|integrations?|supports?|features?|metrics?|fields?|credentials?|passwords?|images?|containers?|volumes?|tags?|arguments?|switch|scopes?|roles?|permissions?|webhooks?|providers?|database|backend|storage|format|protocol|login|method|page|mode|[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+|`[^`]+`|--[a-z][a-z-]+)";
+const OURS: &str = r"(?:settings?|options?|directives?|variables?|env(?:ironment)?|config(?:uration)?|flags?|parameters?|keys?|api|endpoints?|commands?|plugins?|integrations?|supports?|features?|metrics?|fields?|credentials?|passwords?|images?|containers?|volumes?|tags?|arguments?|switch|scopes?|roles?|permissions?|webhooks?|providers?|database|backend|storage|format|protocol|login|method|page|mode|[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+|`[^`]+`|--[a-z][a-z-]+)";
 const PROGRAMS: &str = r"(?:postgres(?:ql)?|mysql|mariadb|redis|valkey|node(?:\.?js)?|php|python|java|jdk|docker|compose|kubernetes|k8s|helm|elasticsearch|opensearch|mongo(?:db)?|sqlite|meilisearch|typesense|linux|kernel|glibc|openssl|ios|android|pgvector|rabbitmq|kafka|nginx|clients?|apps?|agents?|go|rust|memory|ram|gib|gb)";
 
 /// So many bytes may be remembered of the search for all patterns at once.
@@ -118,7 +118,7 @@ static SIGNS: LazyLock<Vec<(Kind, String)>> = LazyLock::new(|| {
         (
             Removed,
             format!(
-                r"^[-*+•\s]*(?:[\w-]+ ){{0,2}}{OURS}(?:[ :]+[\w`'\x22./-]+){{0,2}}:? (?:removed|dropped|deleted|retired)(?:\s*$|[.,;:!]|\s*\(|\s+(?:in|from|as|because|since|for|and)\b)"
+                r"^[-*+•\s]*(?:[\w-]+:? ){{0,2}}{OURS}(?:[ :]+[\w`'\x22./-]+){{0,2}}:? (?:removed|dropped|deleted|retired)(?:\s*$|[.,;:!]|\s*\(|\s+(?:in|from|as|because|since|for|and)\b)"
             ),
         ),
         (
@@ -126,6 +126,10 @@ static SIGNS: LazyLock<Vec<(Kind, String)>> = LazyLock::new(|| {
             format!(
                 r"\brenam(?:e|es|ed|ing)\b.{{0,80}}{OURS}|{OURS}.{{0,60}}\brenam(?:ed|ing)\b|\bis now (?:called|named)\b|\bare now (?:called|named)\b|\bnow called\b"
             ),
+        ),
+        plain(
+            Renamed,
+            r"\brenam(?:e|es|ed|ing) \S*(?-i:[a-z][A-Z])\S* to \S+",
         ),
         plain(
             Renamed,
@@ -141,7 +145,7 @@ static SIGNS: LazyLock<Vec<(Kind, String)>> = LazyLock::new(|| {
         ),
         plain(
             Breaking,
-            r"\bdefaults?\b.{0,60}\b(?:changed?|switched|moved|is now|are now|now)\b|\bnow defaults?\b|\bchang(?:ed?|es) (?:the |its )?default|\bby default now\b|\bnow .{0,30}\bby default\b|\bnew default\b",
+            r"\bdefaults?\b.{0,60}\b(?:changed?|switched|moved|is now|are now|now)\b|\bnow defaults?\b|\bchang(?:ed?|es) (?:the |its )?default|\bchanges? to (?:the |some |these )?defaults?\b|\bby default now\b|\bnow .{0,30}\bby default\b|\bnew default\b",
         ),
         plain(
             Breaking,
@@ -164,13 +168,15 @@ static SIGNS: LazyLock<Vec<(Kind, String)>> = LazyLock::new(|| {
             r"(?:^|[^\w.-])breaking\b|\bbreaks\b|\bwill break\b|\bcan break\b|\bmay break\b",
         ),
         plain(Breaking, r"^[-*\s]*(?:\*\*)?[a-z]+(?:\([^)]*\))?!:"),
+        // As Prometheus marks changed behaviour.
+        plain(Breaking, r"^\W*\[CHANGE\]"),
         plain(
             Breaking,
             r"\bbackwards?[- ]incompatib\w*|\bincompatib\w*\b.{0,60}\b(?:with|chang\w*|versions?|formats?|older|previous|between|api|clients?|upgrad\w*|releases?)\b|\b(?:chang\w*|versions?|formats?|older|previous|api|clients?|data|files?|schema)\b.{0,40}\bincompatib\w*|\bnot (?:backwards?[- ])?compatible\b",
         ),
         plain(
             Breaking,
-            r"\bcan(?:not|'t| not) (?:be )?(?:downgraded?|rolled back|go back|reverted|undone)\b|\bdowngrad(?:e|ing)\b.{0,30}\b(?:not|im)\s?(?:possible|supported)|\bno way back\b|\birreversible\b|\bone-way\b|\bpoint of no return\b",
+            r"\bcan(?:not|'t| not) (?:be )?(?:downgraded?|rolled back|go back|reverted|undone)\b|\bdowngrad(?:e|ing)\b.{0,30}\b(?:not|im)\s?(?:possible|supported)|\bno way back\b|\birreversible\b|\bone-way\b|\bdelet\w+ all (?:the |your )?data\b|\bpoint of no return\b",
         ),
         plain(
             Database,
@@ -246,7 +252,7 @@ static SIGNS: LazyLock<Vec<(Kind, String)>> = LazyLock::new(|| {
         ),
         plain(
             Action,
-            r"\bplease (?:use|set|add|change|run|remove|move|replace|check|adjust|rename|edit|re-?\w+)\b|\b(?:has|have|had|need|needs) to be (?:of|at|on) .{0,20}\d|(?:^|[.!:;] )\W*(?:translate|adjust|edit|copy|rename|replace) (?:your|such|these|those|all)\b",
+            r"\brequires? (?:a |the )?(?:modifications?|changes?|adjustments?) (?:of|to|in)\b|\bplease (?:modify|use|set|add|change|run|remove|move|replace|check|adjust|rename|edit|re-?\w+)\b|\b(?:has|have|had|need|needs) to be (?:of|at|on) .{0,20}\d|(?:^|[.!:;] )\W*(?:translate|adjust|edit|copy|rename|replace) (?:your|such|these|those|all)\b",
         ),
         plain(
             Breaking,

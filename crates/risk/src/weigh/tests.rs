@@ -247,11 +247,138 @@ fn only_the_blocks_of_bumps_quote_somebody_else() {
         let found = told(&format!("{before}\n\n{gone}\n\n</details>\n"));
         let reason = quoted.then_some("it quotes somebody else");
         assert_eq!(found, [(Kind::Removed, reason)], "{before}");
-        let found = told(&format!("{before}\n\n{gone}</details>\n{gone}"));
+        let again = gone.replace("foo", "bar");
+        let found = told(&format!("{before}\n\n{gone}</details>\n{again}"));
         assert_eq!(
             found,
             [(Kind::Removed, reason), (Kind::Removed, None)],
             "{before}"
         );
     }
+}
+
+/// The lines that count, of notes that begin at 1.0.0.
+fn counting(body: &str) -> Vec<String> {
+    let note = Note {
+        version: "1.0.0".to_owned(),
+        title: None,
+        body: body.to_owned(),
+        url: String::new(),
+    };
+    let told = weigh(&[note]).into_iter();
+    let counts = told.filter(|line| line.lowered.is_none());
+    counts.map(|line| line.quote).collect()
+}
+
+#[test]
+fn the_number_of_a_change_says_the_same_before_it_and_behind_it() {
+    for lead in [
+        "",
+        "[#12](https://a/b/pull/12) ",
+        "[#12](https://a/b/pull/12) - ",
+        "[1234](https://a/b/pull/1234) **someone** ",
+        "[1234](https://a/b/pull/1234): ",
+        "#12 ",
+        "PR #12: ",
+        "0a1b2c3d ",
+    ] {
+        for rest in [
+            "Remove the legacy api",
+            "feat!: sessions in Redis",
+            "Breaking change on tokens. Find out what has to be done",
+        ] {
+            let line = format!("- {lead}{rest}");
+            assert_eq!(counting(&line).len(), 1, "{line}");
+        }
+        let line = format!("- {lead}Remove an unused helper class");
+        assert!(counting(&line).is_empty(), "{line}");
+    }
+}
+
+#[test]
+fn what_is_filed_under_breakage_counts_however_it_begins() {
+    for line in [
+        "Fix: tokens end after an hour as they did before",
+        "Fixed the default: it is five seconds",
+        "refactor: drop python 3.8",
+        "docs: the page moved",
+        "Improve the layout of the file",
+    ] {
+        let body = format!("### Breaking Changes\n\n- {line}\n");
+        assert_eq!(counting(&body), [format!("- {line}")], "{line}");
+    }
+    assert!(counting("### Breaking Changes\n\n- chore(deps): bump a from 1 to 2\n").is_empty());
+}
+
+#[test]
+fn an_item_may_be_the_heading_of_those_within_it() {
+    let body = "* BREAKING\n  * Sessions last one hour\n* FEATURES\n  * Boards have colours\n\
+                * BUGFIXES\n  * Boards close\n";
+    assert_eq!(counting(body), ["* Sessions last one hour"]);
+    let body = "- Breaking changes:\n  - Sessions last one hour\n\nThe team wishes you well.\n";
+    assert_eq!(counting(body), ["- Sessions last one hour"]);
+    let body = "* **Breaking** news widget\n  * Boards have colours\n";
+    assert!(counting(body).is_empty(), "{:?}", counting(body));
+    // It stands in each release, and what is within it does not.
+    let notes: Vec<Note> = ["1.1.0", "1.2.0", "1.3.0"]
+        .map(|version| Note {
+            version: version.to_owned(),
+            title: None,
+            body: format!("* BREAKING\n  * Sessions last {version} hours\n"),
+            url: String::new(),
+        })
+        .into();
+    let counts = weigh(&notes).into_iter();
+    let counts = counts.filter(|line| line.lowered.is_none()).count();
+    assert_eq!(counts, 3);
+}
+
+#[test]
+fn what_breaks_may_have_headings_beside_the_one_that_says_so() {
+    let body = "### Breaking changes\n\n### Boards are private from now on\n\nEach of them has an owner.\n\n\
+                ### Sessions are short from now on\n\nThey last an hour at most.\n\n\
+                ### Deprecations\n\nThe second look is going away.\n";
+    let counts = counting(body);
+    for line in ["Each of them has an owner.", "They last an hour at most."] {
+        assert!(counts.iter().any(|quote| quote == line), "{counts:?}");
+    }
+    assert!(!counts.iter().any(|quote| quote.contains("second look")));
+    let body = "### Breaking changes\n\n### Features\n\nEach board has an owner.\n";
+    assert!(counting(body).is_empty(), "{:?}", counting(body));
+}
+
+#[test]
+fn lines_of_real_projects_in_other_words() {
+    for line in [
+        // Names in plain quotes, several of them.
+        "*) Change: the \"a_b\", \"c_d\", and\n   \"e_f\" directives have been removed.",
+        "**Once more: before you run this version in production, make sure to read the guide.**",
+        "### Deprecation\n\n- The flag `old`, deprecated since 0.9, has been removed.",
+        "#### Removed\n\n- [#12](https://a/b/issues/12) Dropped support for PHP 7",
+        "- The API key is no longer optional",
+        "- There are some changes to defaults in the compose file",
+        "- Renaming AllowList to PermitList",
+        "This requires modification of the `CACHE` parameter.",
+        "Please modify the `CACHE` parameter.",
+        "### Bug Fixes\n\n- **core:** Remove --tunnel option",
+        "Going back will delete all the data.",
+        "As of 1.0.0, it requires Redis 7.",
+        "## Significant Changes\n\n### The gauge `a.b` does no longer exist (#12)\n\nIt was always 0.",
+    ] {
+        assert!(!counting(line).is_empty(), "{line}");
+    }
+    for line in [
+        "*) Bugfix: connections might be dropped while the configuration was removed.",
+        "- It was removed in 0.9 already",
+        "- Fixed a crash that affects versions 0.9.0 or newer of the app",
+        "### Bug Fixes\n\n- A document is closed when its folder was deleted",
+    ] {
+        assert!(counting(line).is_empty(), "{line}: {:?}", counting(line));
+    }
+}
+
+#[test]
+fn a_line_that_stands_twice_in_a_release_is_told_once() {
+    let body = "- The option `a` was removed.\n\n## All changes\n\n- The option `a` was removed.\n";
+    assert_eq!(counting(body).len(), 1);
 }

@@ -17,11 +17,13 @@ patterns! {
     // A few words that say what was done.
     DONE = r"^\s*[-*+•]\s+(?:[A-Z]\w+: )?(?:Add|Remove|Drop|Rename|Refactor|Fix|Update|Improve|Support|Move|Replace|Use|Make|Allow|Show|Hide|Change|Bump|Upgrade|Clean|Introduce|Extract|Rewrite)(?:e?d|s)?\s";
     // What an operator has in hand.
-    HANDLED = r"(?i)\b(?:settings?|options?|config(?:uration)?s?|env(?:ironment)?(?: var(?:iable)?s?)?|variables?|cli|flags?|parameters?|arguments?|ports?|volumes?|paths?|director(?:y|ies)|folders?|mounts?|files?|credentials?|passwords?|api|endpoints?|routes?|commands?|integrations?|plugins?|providers?|images?|tags?|docker|compose|helm|kubernetes|support|platforms?|protocol|backend|storage|database|postgres\w*|mysql|mariadb|sqlite|mongo\w*|redis|ldap|oidc|saml|oauth|smtp|auth\w*|login|tls|ssl|header|proxy|format|schema|user|uid|webhooks?|metrics?|permissions?)\b|(?-i:\b[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+\b)|--[a-z][a-z-]+";
+    HANDLED = r"(?i)\b(?:settings?|options?|directives?|config(?:uration)?s?|env(?:ironment)?(?: var(?:iable)?s?)?|variables?|cli|flags?|parameters?|arguments?|ports?|volumes?|paths?|director(?:y|ies)|folders?|mounts?|files?|credentials?|passwords?|api|endpoints?|routes?|commands?|integrations?|plugins?|providers?|images?|tags?|docker|compose|helm|kubernetes|support|platforms?|modes?|protocol|backend|storage|database|postgres\w*|mysql|mariadb|sqlite|mongo\w*|redis|ldap|oidc|saml|oauth|smtp|auth\w*|login|tls|ssl|header|proxy|format|schema|user|uid|webhooks?|metrics?|permissions?)\b|(?-i:\b[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+\b)|--[a-z][a-z-]+";
     // What only looks like it.
     UNHANDLED = r"(?i)\bfeature[- ]flags?\b|\b(?:experiments?|columns?|tables?|ind(?:ex|exes|ices)|n\+1|spec|specs|spec files?|flake|gitpod|devcontainer|storybook|vue|react|svelte|sort(?:ing)?|drop-?down|tooltip|callout|widget|badge|modal|sample|story|polyfill|cache key|todo|dead|unused|legacy code|hook|component|selector|snapshot|fixture|linter|workflow|pipeline|renovate|dependabot|changelog|readme|docs?)\b";
     // The change is the removal, and not about removals.
     REMOVES = r"(?i)^\W*(?:[\w./-]+(?:\([^)]*\))?!?:\s*|\[[^\]]{1,30}\]\s*|\*\*[^*]{1,40}\*\*:?\s*)?(?:\W*\w+:\s*)?\W*(?:remov(?:e|es|ed|ing)|drop(?:s|ped|ping)?|delet(?:e|es|ed)|retir(?:e|es|ed)|disabl(?:e|es|ed)|stop(?:s|ped)?|end(?:s|ed)?|discontinu(?:e|es|ed)|renam(?:e|es|ed)|mov(?:e|es|ed)|replac(?:e|es|ed)|deprecat\w*)\b|\b(?:no longer|any ?more|end of|has no effect|is ignored)\b|\bsupport\b.{0,60}\b(?:removed|dropped|ended)\b|\b(?:was|were|has been|have been|is|are) (?:removed|dropped|renamed|moved|replaced)\b";
+    // Its author calls it so.
+    DECLARED = r"(?i)\bbreaking changes?\b";
     // It wants something of whoever runs it.
     ASKS = r"(?i)\b(?:you|users|admins?|administrators?|operators?) (?:now |will |all )*(?:must|need to|have to)\b|\baction required\b|\bmanual(?:ly)? (?:migrat\w*|steps?|actions?|interventions?|upgrad\w*)\b|\bnow (?:requires?|required|mandatory|needs?)\b|\bis (?:now )?(?:required|mandatory)\b|^\W*(?:[\w./-]+(?:\([^)]*\))?!?:\s*)?(?:\*\*[^*]{1,40}\*\*:?\s*)?require[sd]?\b|\b(?:requires?|needs?|minimum|at least|bump(?:s|ed)? (?:the )?minimum)\b.{0,40}\d|\bbefore (?:you )?(?:upgrad|updat)\w*|(?-i:\b(?:needs?|requires?|wants?|expects?) .{0,40}[A-Z][A-Z0-9]+_[A-Z0-9_]+)|\bmust be (?:set|configured|enabled|updated|upgraded|migrated|re-?created)\b";
     // It takes time, or cannot be taken back.
@@ -41,7 +43,7 @@ pub(super) fn tells(words: &str, kind: Kind) -> bool {
         Kind::Action | Kind::Migration => ASKS.is_match(words),
         Kind::Removed | Kind::Renamed => REMOVES.is_match(words) && handled(),
         Kind::Database => LONG.is_match(words),
-        Kind::Breaking => handled(),
+        Kind::Breaking => handled() || DECLARED.is_match(words),
         Kind::BreakingSection | Kind::Security | Kind::Listed => true,
     }
 }
