@@ -5,9 +5,9 @@ use std::fmt;
 
 use version::Jump;
 
-use crate::scan::{self, Finding};
+use crate::scan::{self, Finding, Place};
 use crate::sections;
-use crate::weigh::{Announced, Kind, weigh};
+use crate::weigh::{self, Announced, Kind, Span};
 
 /// The notes of one release.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,9 +150,13 @@ pub fn default_words() -> Vec<String> {
 #[must_use]
 pub fn assess(input: &Input<'_>) -> Assessment {
     let notes = input.notes.unwrap_or_default();
-    let findings = scan::findings(notes, input.words);
-    let mut announced = weigh(notes);
-    announced.extend(unheard(&findings, &announced));
+    let found = scan::findings(notes, input.words);
+    let lines = weigh::located(notes);
+    let judged = weighed(&found, &lines);
+    let (unheard, lowerings) = (unheard(&judged), lowerings(&judged));
+    let findings: Vec<Finding> = found.into_iter().map(|(finding, _)| finding).collect();
+    let mut announced: Vec<Announced> = lines.into_iter().map(|(line, _)| line).collect();
+    announced.extend(unheard);
     let mut reasons = Vec::new();
     if input.jump == Some(Jump::Major) {
         reasons.push("the major version changes".to_owned());
@@ -187,7 +191,7 @@ pub fn assess(input: &Input<'_>) -> Assessment {
             reasons.extend(said.map(|(kind, versions)| {
                 format!("the notes of {} announce: {kind}", listed(&versions))
             }));
-            reasons.extend(lowerings(&findings, &announced));
+            reasons.extend(lowerings);
             weighed
         }
     };
@@ -236,46 +240,53 @@ fn quiet(jump: Option<Jump>, count: usize, doubted: bool) -> String {
 /// So many lowerings are told one by one.
 const MAX_LOWERINGS: usize = 5;
 
-/// Each line with a listed word once, and what the weighed rule makes of it.
+/// Each line with a listed word once, and what the weighed rule makes of it: none if it sees nothing
+/// there, and that it counts if it counts anything of it.
 fn weighed<'a>(
-    findings: &'a [Finding],
-    announced: &'a [Announced],
-) -> impl Iterator<Item = (&'a Finding, Option<&'a Announced>)> {
-    let mut seen: HashSet<(&str, &str)> = HashSet::new();
-    let mut by_version: HashMap<&str, Vec<&Announced>> = HashMap::new();
+    found: &'a [(Finding, Place)],
+    announced: &'a [(Announced, Span)],
+) -> Vec<(&'a Finding, Option<&'a Announced>)> {
+    let mut seen: HashSet<(usize, &str)> = HashSet::new();
+    let mut of_note: HashMap<(usize, bool), Vec<&(Announced, Span)>> = HashMap::new();
     for line in announced {
-        by_version.entry(&line.version).or_default().push(line);
+        let (note, title) = (line.1.note, line.1.title);
+        of_note.entry((note, title)).or_default().push(line);
     }
-    let lines = findings
-        .iter()
-        .filter(move |finding| seen.insert((&finding.version, finding.quote.trim())));
-    lines.map(move |finding| {
-        let quote = finding.quote.trim();
-        let same = by_version.get(finding.version.as_str());
-        let mut lines = same.into_iter().flatten().copied().filter(|line| {
-            line.quote.contains(quote) || quote.contains(line.quote.trim_end_matches('…'))
-        });
-        (finding, lines.next())
-    })
+    let mut told = Vec::new();
+    for (finding, place) in found {
+        if !seen.insert((place.note, &finding.quote)) {
+            continue;
+        }
+        let same = of_note.get(&(place.note, place.title));
+        let here = same.into_iter().flatten();
+        let here = here.filter(|(_, span)| span.bytes.contains(&place.at));
+        let line = here.min_by_key(|(line, _)| line.lowered.is_some());
+        told.push((finding, line.map(|(line, _)| line)));
+    }
+    told
 }
 
 /// The lines with a listed word that announce nothing.
-fn unheard(findings: &[Finding], announced: &[Announced]) -> Vec<Announced> {
-    let alone = weighed(findings, announced).filter(|(_, line)| line.is_none());
+fn unheard(lines: &[(&Finding, Option<&Announced>)]) -> Vec<Announced> {
+    let alone = lines.iter().filter(|(_, line)| line.is_none());
     let unheard = alone.map(|(finding, _)| Announced {
         kind: Kind::Listed,
         version: finding.version.clone(),
         quote: finding.quote.trim().to_owned(),
         url: finding.url.clone(),
-        lowered: Some("it announces nothing that those who run the service have to know"),
+        lowered: Some(UNHEARD),
     });
     unheard.collect()
 }
 
+const UNHEARD: &str = "it announces nothing that those who run the service have to know";
+
 /// The lines with a listed word that the weighed rule takes for harmless, each with the reason.
-fn lowerings(findings: &[Finding], announced: &[Announced]) -> Vec<String> {
-    let harmless =
-        weighed(findings, announced).filter_map(|(finding, line)| Some((finding, line?.lowered?)));
+fn lowerings(lines: &[(&Finding, Option<&Announced>)]) -> Vec<String> {
+    let harmless = lines.iter().filter_map(|(finding, line)| match line {
+        Some(line) => Some((finding, line.lowered?)),
+        None => Some((finding, UNHEARD)),
+    });
     let mut told: Vec<String> = harmless
         .map(|(finding, why)| {
             let short: String = finding.quote.trim().chars().take(80).collect();

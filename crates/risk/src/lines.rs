@@ -52,6 +52,18 @@ pub(crate) const LOWEST: u8 = 6;
 /// Longer lines are no headings.
 const LONGEST: usize = 300;
 
+/// Whether a line begins an item of a list, a row of a table or a quotation.
+pub(crate) fn begins(bare: &str) -> bool {
+    let numbered = bare.trim_start_matches(|c: char| c.is_ascii_digit());
+    let bullet = ["- ", "* ", "+ ", "• ", "|", ".. ", "<"]
+        .iter()
+        .any(|mark| bare.starts_with(mark));
+    bullet
+        || (numbered.len() < bare.len()
+            && numbered.starts_with([')', '.'])
+            && numbered.get(1..).is_some_and(|rest| rest.starts_with(' ')))
+}
+
 /// Every line of the text.
 pub(crate) fn lines(text: &str) -> Vec<Line<'_>> {
     let raw: Vec<Raw<'_>> = split(text).collect();

@@ -8,6 +8,7 @@ use regex::{Regex, RegexBuilder};
 use crate::advisory;
 use crate::assess::Note;
 use crate::defuse::is_invisible;
+use crate::lines::begins;
 
 /// How much of a line is quoted, in characters.
 pub(crate) const MAX_QUOTE: usize = 200;
@@ -32,8 +33,18 @@ pub struct Finding {
     pub url: String,
 }
 
-/// Every word of the list in every note, titles included.
-pub(crate) fn findings(notes: &[Note], words: &[String]) -> Vec<Finding> {
+/// Where a word stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// The note's place among all.
+    pub(crate) note: usize,
+    pub(crate) title: bool,
+    /// The byte of the visible text.
+    pub(crate) at: usize,
+}
+
+/// Every word of the list in every note, titles included, each with its place.
+pub(crate) fn findings(notes: &[Note], words: &[String]) -> Vec<(Finding, Place)> {
     let mut patterns: Vec<(&str, Regex)> = Vec::new();
     for word in words {
         let known = |(seen, _): &(&str, Regex)| seen.to_lowercase() == word.to_lowercase();
@@ -44,28 +55,31 @@ pub(crate) fn findings(notes: &[Note], words: &[String]) -> Vec<Finding> {
         }
     }
     let mut found = Vec::new();
-    for note in notes {
-        let texts: Vec<Cow<'_, str>> = note
-            .title
-            .iter()
-            .chain([&note.body])
-            .map(|text| visible(text))
-            .collect();
+    for (nth, note) in notes.iter().enumerate() {
+        let title = note.title.iter().map(|title| (true, visible(title)));
+        let texts: Vec<(bool, Cow<'_, str>)> =
+            title.chain([(false, visible(&note.body))]).collect();
         for (word, pattern) in &patterns {
-            let mut quotes: Vec<String> = Vec::new();
-            for quote in texts.iter().flat_map(|text| matches(pattern, text)) {
-                if !quotes.contains(&quote) {
-                    quotes.push(quote);
-                }
-                if quotes.len() == MAX_PER_RELEASE {
-                    break;
-                }
-            }
-            found.extend(quotes.into_iter().map(|quote| Finding {
-                word: (*word).to_owned(),
-                version: note.version.clone(),
-                quote,
-                url: note.url.clone(),
+            let mut quotes: HashSet<String> = HashSet::new();
+            let all = texts.iter().flat_map(|(title, text)| {
+                matches(pattern, text).map(|(at, quote)| (*title, at, quote))
+            });
+            let new = all.filter(|(_, _, quote)| quotes.insert(quote.clone()));
+            found.extend(new.take(MAX_PER_RELEASE).map(|(title, at, quote)| {
+                let finding = Finding {
+                    word: (*word).to_owned(),
+                    version: note.version.clone(),
+                    quote,
+                    url: note.url.clone(),
+                };
+                (
+                    finding,
+                    Place {
+                        note: nth,
+                        title,
+                        at,
+                    },
+                )
             }));
         }
     }
@@ -107,8 +121,8 @@ fn phrase_pattern(phrase: &str) -> Option<Regex> {
     pattern.ok().filter(|_| !words.is_empty())
 }
 
-/// A quote for each line with a match, the match standing as whole words.
-fn matches<'a>(pattern: &'a Regex, text: &'a str) -> impl Iterator<Item = String> + 'a {
+/// The place of the first match in each line, and its quote, the match standing as whole words.
+fn matches<'a>(pattern: &'a Regex, text: &'a str) -> impl Iterator<Item = (usize, String)> + 'a {
     let mut at = 0;
     std::iter::from_fn(move || {
         loop {
@@ -118,7 +132,7 @@ fn matches<'a>(pattern: &'a Regex, text: &'a str) -> impl Iterator<Item = String
             let after = rest.strip_prefix(found.as_str())?;
             if is_whole(before, found.as_str(), after) {
                 at += after.find(ENDS).unwrap_or(after.len());
-                return Some(quote(before, found.as_str(), after));
+                return Some((found.start(), quote(before, found.as_str(), after)));
             }
         }
     })
@@ -135,14 +149,76 @@ fn is_whole(before: &str, matched: &str, after: &str) -> bool {
         && !inside(matched.chars().next_back(), after.chars().next())
 }
 
+/// A line of so many characters may go on in the next one.
+const WRAPPED: usize = 50;
+/// So many lines are put together on either side.
+const MAX_LINES: usize = 3;
+
+/// What stands before a match in its line, and in the lines that go on in it.
+fn lead(head: &str) -> String {
+    let head = head.replace("\r\n", "\n");
+    let mut lines = head.rsplit(ENDS);
+    let mut lead = lines.next().unwrap_or_default().to_owned();
+    for before in lines.take(MAX_LINES) {
+        if is_new(&lead) || !goes_on(before) || is_quotation(before) != is_quotation(&lead) {
+            break;
+        }
+        lead = format!("{before} {}", lead.trim_start());
+    }
+    lead
+}
+
+/// What stands behind a match in its line, and in the lines in which it goes on.
+fn rest(line: &str, tail: &str) -> String {
+    let tail = tail.replace("\r\n", "\n");
+    let mut lines = tail.split(ENDS);
+    let mut rest = lines.next().unwrap_or_default().to_owned();
+    let mut last = format!("{line}{rest}");
+    for after in lines.take(MAX_LINES) {
+        let ends = after.trim().is_empty() || is_new(after);
+        if ends || !goes_on(&last) || is_quotation(after) != is_quotation(&last) {
+            break;
+        }
+        rest = format!("{rest} {}", after.trim_start());
+        after.clone_into(&mut last);
+    }
+    rest
+}
+
+/// Whether a line is long enough to be wrapped, and no heading.
+fn goes_on(line: &str) -> bool {
+    line.chars().count() >= WRAPPED && !line.starts_with('#')
+}
+
+/// Whether a line begins something, so that the one before has ended.
+fn is_new(line: &str) -> bool {
+    let bare = line.trim_start();
+    begins(bare) || bare.starts_with(['#', '=', '~']) || bare.starts_with("--")
+}
+
+/// So many bytes around a match are looked at.
+const AROUND: usize = 4_000;
+
+fn last(text: &str) -> &str {
+    let at = text.ceil_char_boundary(text.len().saturating_sub(AROUND));
+    text.get(at..).unwrap_or_default()
+}
+
+fn first(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(AROUND))
+        .unwrap_or_default()
+}
+
+fn is_quotation(line: &str) -> bool {
+    line.trim_start().starts_with('>')
+}
+
 /// The line or lines of a match, on one line, cut around the match where too long.
 fn quote(head: &str, matched: &str, tail: &str) -> String {
-    let head = one_line(head.rsplit(ENDS).next().unwrap_or_default())
-        .trim_start()
-        .to_owned();
-    let tail = one_line(tail.split(ENDS).next().unwrap_or_default())
-        .trim_end()
-        .to_owned();
+    let head = lead(last(head));
+    let tail = rest(&format!("{head}{matched}"), first(tail));
+    let head = one_line(&head).trim_start().to_owned();
+    let tail = one_line(&tail).trim_end().to_owned();
     let skipped = head.chars().count().saturating_sub(LEAD);
     let whole = head.chars().count() + matched.chars().count() + tail.chars().count() <= MAX_QUOTE;
     let head = if whole || skipped == 0 {
@@ -199,8 +275,15 @@ mod tests {
     }
 
     fn words_in(body: &str) -> Vec<String> {
-        let found = findings(&[note(body)], &default_words());
-        found.into_iter().map(|finding| finding.word).collect()
+        found_in(&[note(body)], &default_words())
+            .into_iter()
+            .map(|finding| finding.word)
+            .collect()
+    }
+
+    fn found_in(notes: &[Note], words: &[String]) -> Vec<Finding> {
+        let found = findings(notes, words).into_iter();
+        found.map(|(finding, _)| finding).collect()
     }
 
     #[test]
@@ -253,7 +336,7 @@ mod tests {
 
     #[test]
     fn every_line_is_quoted_once_and_only_so_many() {
-        let found = findings(
+        let found = found_in(
             &[note("- removed a\n- removed b, removed c\n")],
             &default_words(),
         );
@@ -261,14 +344,14 @@ mod tests {
         assert_eq!(quotes, ["- removed a", "- removed b, removed c"]);
         let many: String = (0..50).map(|line| format!("removed {line}\n")).collect();
         assert_eq!(
-            findings(&[note(&many)], &default_words()).len(),
+            found_in(&[note(&many)], &default_words()).len(),
             MAX_PER_RELEASE
         );
         assert_eq!(
-            findings(&[note("removed\nremoved x")], &default_words()).len(),
+            found_in(&[note("removed\nremoved x")], &default_words()).len(),
             2
         );
-        let found = findings(
+        let found = found_in(
             &[note("a\r> needs a database\r> **migration** b\rc")],
             &default_words(),
         );
@@ -277,9 +360,41 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_was_wrapped_is_quoted_with_what_goes_on() {
+        for (body, expected) in [
+            (
+                "Not this, which is a paragraph of its own as long as the next.\r\n\r\n\
+                 Parts of the application that nobody has used for years were\r\nremoved.\r\n\r\nx",
+                "Parts of the application that nobody has used for years were removed.",
+            ),
+            (
+                "-   Deprecated parts of the application that nobody has used are now\n    removed.",
+                "- Deprecated parts of the application that nobody has used are now removed.",
+            ),
+            (
+                "- The parts of the application that nobody used were removed, and\n  so were two\n- x",
+                "- The parts of the application that nobody used were removed, and so were two",
+            ),
+            ("Added a\nRemoved b\nFixed c", "Removed b"),
+            (
+                "## A heading that is as long as any other line of this text\nremoved",
+                "removed",
+            ),
+            (
+                "An underlined heading as long as any other, about removed\n========\nx",
+                "An underlined heading as long as any other, about removed",
+            ),
+        ] {
+            let found = found_in(&[note(body)], &default_words());
+            let quotes: Vec<&str> = found.iter().map(|finding| finding.quote.as_str()).collect();
+            assert!(quotes.contains(&expected), "{quotes:?}");
+        }
+    }
+
+    #[test]
     fn long_lines_are_cut_around_the_word() {
         let body = format!("{} removed {}", "ä".repeat(500), "ö".repeat(500));
-        let found = findings(&[note(&body)], &default_words());
+        let found = found_in(&[note(&body)], &default_words());
         let quote = &found[0].quote;
         assert_eq!(quote.chars().count(), MAX_QUOTE);
         assert!(quote.contains(" removed ö"), "{quote}");
@@ -289,7 +404,7 @@ mod tests {
     #[test]
     fn configured_words_may_hold_any_character_and_blank_ones_are_ignored() {
         let words = ["feat!:", " ", "(bc)"].map(str::to_owned);
-        let found = findings(&[note("feat!: new\nx (BC) y\n")], &words);
+        let found = found_in(&[note("feat!: new\nx (BC) y\n")], &words);
         let quotes: Vec<&str> = found.iter().map(|finding| finding.quote.as_str()).collect();
         assert_eq!(quotes, ["feat!: new", "x (BC) y"]);
     }
@@ -317,7 +432,7 @@ mod tests {
     proptest! {
         #[test]
         fn quotes_are_bounded_single_lines(body in "(removed|[ \n\r\u{7}äx.]){0,400}") {
-            for finding in findings(&[note(&body)], &default_words()) {
+            for finding in found_in(&[note(&body)], &default_words()) {
                 prop_assert!(finding.quote.chars().count() <= MAX_QUOTE);
                 prop_assert!(!finding.quote.contains(char::is_control));
                 prop_assert!(finding.quote.to_lowercase().contains("removed"));

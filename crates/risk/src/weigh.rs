@@ -11,6 +11,7 @@ mod signs;
 mod title;
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -82,18 +83,35 @@ const MAX_PER_RELEASE: usize = 40;
 /// Every line that announces something, in the order of the notes.
 #[must_use]
 pub fn weigh(notes: &[Note]) -> Vec<Announced> {
+    let found = located(notes).into_iter();
+    found.map(|(line, _)| line).collect()
+}
+
+/// The lines of a note, or its title.
+#[derive(Clone, Debug)]
+pub(crate) struct Span {
+    /// The note's place among all.
+    pub(crate) note: usize,
+    pub(crate) title: bool,
+    /// Bytes of the visible text.
+    pub(crate) bytes: Range<usize>,
+}
+
+/// As [`weigh`], with the place of each line.
+pub(crate) fn located(notes: &[Note]) -> Vec<(Announced, Span)> {
     let bodies: Vec<_> = notes.iter().map(|note| visible(&note.body)).collect();
     let bodies: Vec<Vec<Context<'_>>> = bodies.iter().map(|body| lines(body)).collect();
     let alike = alike(&bodies);
-    let mut found: Vec<Announced> = Vec::new();
+    let mut found = Vec::new();
     // What is older than the first release on the way concerns nobody.
     let oldest = notes.first().map_or("", |note| note.version.as_str());
-    for (note, body) in notes.iter().zip(&bodies) {
+    for (nth, (note, body)) in notes.iter().zip(&bodies).enumerate() {
         let (mut count, mut denied) = (0, false);
         let mut told: HashSet<String> = HashSet::new();
         let title = note.title.as_deref().map(visible);
         let title: Vec<Context<'_>> = title.iter().map(|title| Context::title(title)).collect();
-        for line in title.iter().chain(body) {
+        let lines = title.iter().map(|line| (true, line));
+        for (in_title, line) in lines.chain(body.iter().map(|line| (false, line))) {
             denied = !line.heading && (denied || lower::says_none(&line.text));
             let Some((kind, lowered)) = judge(line, oldest, denied) else {
                 continue;
@@ -108,13 +126,19 @@ pub fn weigh(notes: &[Note]) -> Vec<Announced> {
             count += usize::from(lowered.is_some());
             let quotes = telling(&line.text).into_iter().map(quoted);
             let new = quotes.filter(|quote| told.insert(quote.clone()));
-            found.extend(new.map(|quote| Announced {
+            let span = Span {
+                note: nth,
+                title: in_title,
+                bytes: line.place.clone(),
+            };
+            let announced = new.map(|quote| Announced {
                 kind,
                 version: note.version.clone(),
                 quote,
                 url: note.url.clone(),
                 lowered,
-            }));
+            });
+            found.extend(announced.map(|line| (line, span.clone())));
         }
     }
     found

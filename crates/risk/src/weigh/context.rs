@@ -1,15 +1,18 @@
 //! The lines of a text with what surrounds them; what is wrapped is put together.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::lower::is_bump;
 use super::part::{Part, is_usual, part_of};
-use crate::lines::{self as markup, Kind, LOWEST};
+use crate::lines::{self as markup, Kind, LOWEST, begins};
 
 /// A line that is not empty, or a paragraph.
 #[derive(Clone, Debug)]
 pub(super) struct Context<'a> {
     pub(super) text: Cow<'a, str>,
+    /// The bytes of its lines.
+    pub(super) place: Range<usize>,
     pub(super) part: Part,
     /// It is a heading itself.
     pub(super) heading: bool,
@@ -24,6 +27,7 @@ impl<'a> Context<'a> {
     pub(super) fn title(text: &'a str) -> Context<'a> {
         Context {
             text: Cow::Borrowed(text),
+            place: 0..text.len(),
             part: Part::Other,
             heading: true,
             quoted: false,
@@ -122,6 +126,7 @@ impl<'a> Reader<'a> {
             && last.quoted == quoted
             && last.text.len() < LONGEST
         {
+            last.place.end = line.ends;
             let text = last.text.to_mut();
             text.push(' ');
             text.push_str(bare.trim_start_matches(['>', ' ']));
@@ -133,6 +138,7 @@ impl<'a> Reader<'a> {
                 Some(rest) => Cow::Owned(format!("* {rest}")),
                 None => Cow::Borrowed(bare),
             },
+            place: line.begins..line.ends,
             part: self.part(),
             heading,
             quoted,
@@ -246,18 +252,6 @@ fn names_its_items(line: &markup::Line<'_>, next: &markup::Line<'_>) -> Option<u
 
 /// Paragraphs are put together up to so many bytes.
 const LONGEST: usize = 2_000;
-
-/// Whether a line begins an item of a list, a row of a table or a quotation.
-fn begins(bare: &str) -> bool {
-    let numbered = bare.trim_start_matches(|c: char| c.is_ascii_digit());
-    let bullet = ["- ", "* ", "+ ", "• ", "|", ".. ", "<"]
-        .iter()
-        .any(|mark| bare.starts_with(mark));
-    bullet
-        || (numbered.len() < bare.len()
-            && numbered.starts_with([')', '.'])
-            && numbered.get(1..).is_some_and(|rest| rest.starts_with(' ')))
-}
 
 /// `Breaking changes:` alone on a line.
 fn is_title_like(bare: &str) -> bool {
