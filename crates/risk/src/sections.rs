@@ -144,17 +144,25 @@ fn cut<'a>(text: &'a str, headings: &[&Heading<'_>]) -> Vec<Section<'a>> {
         .skip(1)
         .map(|next| next.begins)
         .chain([end_of_last(text, headings)]);
-    let section = |(heading, ends): (&&Heading<'_>, usize)| {
-        let release = heading.named.as_ref().map(|named| named.release.clone())?;
-        Some(Section {
-            version: release.version,
-            package: release.package,
-            heading: words::without_addresses(heading.text.trim()),
-            body: text.get(heading.ends..ends.max(heading.ends))?,
-            line: heading.number,
-        })
-    };
-    headings.iter().zip(ends).filter_map(section).collect()
+    let mut found = Vec::new();
+    for (heading, ends) in headings.iter().zip(ends) {
+        let Some(named) = &heading.named else {
+            continue;
+        };
+        // What has two versions is the part of both.
+        for release in [&named.release].into_iter().chain(&named.others) {
+            found.push(Section {
+                version: release.version.clone(),
+                package: release.package.clone(),
+                heading: words::without_addresses(heading.text.trim()),
+                body: text
+                    .get(heading.ends..ends.max(heading.ends))
+                    .unwrap_or_default(),
+                line: heading.number,
+            });
+        }
+    }
+    found
 }
 
 /// Where the last release ends: before a heading that stands above all releases, such as one about

@@ -3,7 +3,8 @@
 use version::ReleaseName;
 
 use super::words::{
-    begins_with_day, is_filler, prerelease, telling, version_in, without_markup, words,
+    begins_with_day, is_filler, is_placeholder, prerelease, telling, version_in, without_markup,
+    words,
 };
 
 /// Before a version these make the heading speak about a way to it, or of a need for it.
@@ -63,6 +64,8 @@ const MAX_CODE_NAME: usize = 4;
 #[derive(Clone, Debug)]
 pub(super) struct Named {
     pub(super) release: ReleaseName,
+    /// What it is called as well: `v1.48.0/v0.142.0`, `2022.1.4 = 10.1.0.7`.
+    pub(super) others: Vec<ReleaseName>,
     /// The words in front of the version that are no fillers, usually a product's name.
     pub(super) product: Vec<String>,
     /// It says nothing but a date or a code name besides.
@@ -77,6 +80,9 @@ pub(super) fn named(heading: &str) -> Option<Named> {
     // What it is compared to is the version before.
     let plain = plain.split(" compared to ").next().unwrap_or_default();
     let words: Vec<&str> = words(plain).collect();
+    if words.iter().any(|word| is_placeholder(word)) {
+        return None;
+    }
     let (at, spans) = place(&words)?;
     let mut release = version_in(words.get(at)?)?;
     let before = words.get(..at).unwrap_or_default();
@@ -84,6 +90,15 @@ pub(super) fn named(heading: &str) -> Option<Named> {
     if let Some((early, rest)) = prerelease(after).filter(|(_, rest)| telling(rest) == 0) {
         release.version = format!("{}-{early}", release.version);
         after = rest;
+    }
+    let also: Vec<&str> = after
+        .iter()
+        .take_while(|word| is_version(word) || ["/", "=", "&", "+", "and", "-"].contains(*word))
+        .copied()
+        .collect();
+    let others: Vec<ReleaseName> = also.iter().filter_map(|word| version_in(word)).collect();
+    if !others.is_empty() {
+        after = after.get(also.len()..).unwrap_or_default();
     }
     let allowed = |word: &str| spans && ["from", "to"].contains(&word);
     let product: Vec<String> = before
@@ -116,15 +131,16 @@ pub(super) fn named(heading: &str) -> Option<Named> {
         && after
             .first()
             .is_some_and(|word| ["-", "–", "—"].contains(word));
-    let others = telling(after);
-    let quiet = others == 0 || ((quoted || set_apart) && others <= MAX_CODE_NAME);
+    let more = telling(after);
+    let quiet = more == 0 || ((quoted || set_apart) && more <= MAX_CODE_NAME);
     let end = plain.trim_end();
     let sentence =
-        end.ends_with([',', ';']) || (end.ends_with('.') && (others > 0 || after.is_empty()));
+        end.ends_with([',', ';']) || (end.ends_with('.') && (more > 0 || after.is_empty()));
     Some(Named {
         alone: quiet && product.len() <= 1 && !sentence,
-        silent: others == 0,
+        silent: more == 0,
         release,
+        others,
         product,
     })
 }
@@ -159,6 +175,7 @@ pub(super) fn towards(heading: &str) -> Option<Named> {
     let named = at <= 2 && telling(after) == 0;
     named.then(|| Named {
         release,
+        others: Vec::new(),
         product: Vec::new(),
         alone: true,
         silent: true,
@@ -203,6 +220,7 @@ fn packaged(line: &str) -> Option<Named> {
     let release = version_in(last).filter(|found| is_clear(&found.version))?;
     Some(Named {
         release,
+        others: Vec::new(),
         product: Vec::new(),
         alone: true,
         silent: true,
@@ -243,6 +261,13 @@ fn is_clear(version: &str) -> bool {
 pub(super) fn is_unreleased(heading: &str) -> bool {
     let plain = without_markup(heading);
     let lower: Vec<String> = words(&plain).map(str::to_lowercase).collect();
+    if lower.iter().any(|word| is_placeholder(word))
+        && lower
+            .iter()
+            .all(|word| is_placeholder(word) || is_filler(word) || word == "unreleased")
+    {
+        return true;
+    }
     let telling: Vec<&str> = lower
         .iter()
         .map(String::as_str)

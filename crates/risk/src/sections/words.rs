@@ -56,6 +56,11 @@ pub(super) fn words(plain: &str) -> impl Iterator<Item = &str> {
                 .trim_end_matches([':', ';', '!', '?'])
         })
         .filter(|word| !word.is_empty())
+        // `1.1.0/0.9.7` was released on two lines at once.
+        .flat_map(|word| {
+            let both = word.contains('/') && word.split('/').all(is_dotted);
+            word.split(if both { '/' } else { '\n' })
+        })
 }
 
 /// With the text of its links and not their addresses.
@@ -151,7 +156,9 @@ fn is_dated(word: &str) -> bool {
     let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let ending = lower.get(digits.len()..).unwrap_or_default();
     let number = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit());
+    let compact = digits == lower && lower.len() == 8 && lower.starts_with("20");
     (number && ["", "st", "nd", "rd", "th", "z"].contains(&ending) && digits.len() <= 4)
+        || compact
         || is_date(bare)
 }
 
@@ -180,19 +187,26 @@ pub(super) fn version_in(word: &str) -> Option<ReleaseName> {
         Some((epoch, version)) if epoch.chars().all(|c| c.is_ascii_digit()) => version,
         _ => word,
     };
-    // `1.1.0/0.9.7` was released on two lines at once.
-    let word = match word.split_once('/') {
-        Some((first, _)) if word.split('/').all(is_dotted) => first,
-        _ => word,
-    };
     (!is_date(word)).then(|| ReleaseName::parse(word)).flatten()
 }
 
-/// `1.2.3`, `v1.2`
+/// `1.2.3`, `v1.2.0-rc1`
 fn is_dotted(word: &str) -> bool {
     let numbers = word.strip_prefix(['v', 'V']).unwrap_or(word);
+    let mut parts = numbers.split('.');
     let digits = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit());
-    numbers.contains('.') && numbers.split('.').all(digits)
+    parts.next().is_some_and(digits)
+        && parts
+            .next()
+            .is_some_and(|part| part.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// `2025.xxxx`, `1.2.x`: the version that comes next, whichever it will be.
+pub(super) fn is_placeholder(word: &str) -> bool {
+    let bare = word.trim_start_matches(['v', 'V']);
+    let mut parts = bare.split('.');
+    let blank = |part: &str| !part.is_empty() && part.chars().all(|c| "xX".contains(c));
+    bare.starts_with(|c: char| c.is_ascii_digit()) && parts.any(blank)
 }
 
 /// How a prerelease is spelled that is set apart from its version, such as `RC 1` in `1.2.0 RC 1`,
