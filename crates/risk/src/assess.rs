@@ -6,7 +6,7 @@ use std::fmt;
 use version::Jump;
 
 use crate::scan::{self, Finding, Place};
-use crate::sections;
+use crate::silent::says_something;
 use crate::weigh::{self, Announced, Kind, Span};
 
 /// The notes of one release.
@@ -215,8 +215,8 @@ pub fn assess(input: &Input<'_>) -> Assessment {
 fn nothing_said(count: usize) -> String {
     match count {
         0 => "no release notes exist for the versions in between".to_owned(),
-        1 => "the release in between has empty notes".to_owned(),
-        count => format!("the {count} releases in between have empty notes"),
+        1 => "the release in between has notes that say nothing".to_owned(),
+        count => format!("the {count} releases in between have notes that say nothing"),
     }
 }
 
@@ -335,30 +335,6 @@ fn by_word<'a>(said: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<(&'a str, 
         }
     }
     words
-}
-
-/// An empty body under a title that only repeats the version is no changelog. Nor is one that says
-/// only that it is not released, or that includes another file.
-fn says_something(note: &Note) -> bool {
-    let title = note.title.as_deref().map_or("", str::trim);
-    let says = |line: &str| {
-        let bare = line
-            .trim_matches(|c: char| !c.is_alphanumeric())
-            .to_lowercase();
-        let blank = [
-            "",
-            "unreleased",
-            "not released",
-            "not yet released",
-            "tba",
-            "tbd",
-        ];
-        !blank.contains(&bare.as_str()) && !line.trim_start().starts_with("include::")
-    };
-    note.body.lines().any(says)
-        || !(title.is_empty()
-            || version::same_version(title, &note.version)
-            || sections::is_name_alone(title))
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod lines;
 mod scan;
 mod sections;
 mod settings;
+mod silent;
 mod summary;
 mod weigh;
 

@@ -261,7 +261,10 @@ fn spelled<'a>(names: impl Iterator<Item = &'a str>, wanted: &Wanted<'_>) -> Vec
         .filter_map(ReleaseName::parse)
         .map(|release| version::respelled(&release.version, wanted.from));
     let between = version::between(&from, &to, spelled).into_iter();
-    between.filter(|tag| tag != wanted.to).collect()
+    // No image's tag holds a plus sign.
+    between
+        .filter(|tag| tag != wanted.to && !tag.contains('+'))
+        .collect()
 }
 
 /// What the releases on the way say, and how they are called.
