@@ -143,9 +143,7 @@ fn is_silent(line: &str) -> bool {
         .all(|word| {
             LEADING.contains(&word)
                 || MISSING.contains(&word)
-                || MONTHS
-                    .iter()
-                    .any(|month| word.len() < 10 && word.starts_with(month))
+                || is_month(word)
                 || (heading && USUAL.contains(&word))
         })
 }

@@ -100,7 +100,11 @@ pub(crate) struct Span {
 /// As [`weigh`], with the place of each line.
 pub(crate) fn located(notes: &[Note]) -> Vec<(Announced, Span)> {
     let bodies: Vec<_> = notes.iter().map(|note| visible(&note.body)).collect();
-    let bodies: Vec<Vec<Context<'_>>> = bodies.iter().map(|body| lines(body)).collect();
+    let bodies: Vec<Vec<Context<'_>>> = notes
+        .iter()
+        .zip(&bodies)
+        .map(|(note, body)| lines(note.title.as_deref(), body))
+        .collect();
     let alike = alike(&bodies);
     let mut found = Vec::new();
     // What is older than the first release on the way concerns nobody.
@@ -162,7 +166,7 @@ fn alike<'a>(bodies: &'a [Vec<Context<'_>>]) -> HashMap<&'a str, usize> {
 /// What a release says first of what is new in it, on one line: an item of a list that is for those
 /// who use the thing, and no bump, thanks or fix of the tests.
 pub(crate) fn highlight(body: &str) -> Option<String> {
-    let all = lines(body);
+    let all = lines(None, body);
     let items = all.iter().filter(|line| {
         let item = ["- ", "* ", "+ "]
             .iter()
@@ -185,7 +189,11 @@ fn judge(line: &Context<'_>, oldest: &str, denied: bool) -> Option<(Kind, Option
         Part::Removed if line.is_item() => Some(Kind::Removed),
         _ => None,
     };
-    let kind = sign.or(in_section)?;
+    // Where it stands says more than that it names an advisory.
+    let kind = match (sign, in_section) {
+        (Some(Kind::Security), Some(section)) => section,
+        (sign, section) => sign.or(section)?,
+    };
     let lowered = lower::reason(line, &words, kind, sign.is_some(), oldest);
     // In a section about breakage what announces nothing by itself is no finding when harmless.
     if sign.is_none() && lowered.is_some() {

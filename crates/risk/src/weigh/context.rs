@@ -48,9 +48,13 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Every line of a text that is not empty.
-pub(super) fn lines(text: &str) -> Vec<Context<'_>> {
+/// Every line of a text that is not empty. What its title says of it goes for all of it.
+pub(super) fn lines<'a>(title: Option<&str>, text: &'a str) -> Vec<Context<'a>> {
     let mut reader = Reader::default();
+    let named = title.map(|title| part_of(&title.to_lowercase()));
+    if named == Some(Part::Breaking) {
+        reader.parts.push((0, Part::Breaking));
+    }
     let all = markup::lines(text);
     for (index, line) in all.iter().enumerate() {
         match line.kind {
@@ -115,8 +119,8 @@ impl<'a> Reader<'a> {
         }
         let heading = level.is_some();
         let marked = bare.starts_with('>');
-        // `> [!IMPORTANT]` is how a project raises its own voice.
-        self.alert = marked && (self.alert || bare.contains("[!"));
+        // This is how a project raises its own voice.
+        self.alert = marked && (self.alert || is_alert(bare));
         let quoted = (marked && !self.alert) || self.block.dependency;
         if self.joins
             && !heading
@@ -164,7 +168,8 @@ impl<'a> Reader<'a> {
         }
         self.parts.retain(|(above, _)| *above < level);
         // Within the notes of developers nothing is for others.
-        let inherits = own == Part::Other && level > 1;
+        let titled = self.parts.last().is_some_and(|(above, _)| *above == 0);
+        let inherits = own == Part::Other && (level > 1 || titled);
         let part = if inherits { self.part() } else { own };
         self.parts.push((level, part));
     }
@@ -228,6 +233,29 @@ fn level(line: &markup::Line<'_>) -> Option<u8> {
         Kind::Text if is_title_like(line.text.trim()) => Some(LOWEST),
         _ => None,
     }
+}
+
+/// `> [!IMPORTANT]`, `> **Warning**`, `> ⚠️ …`
+fn is_alert(quotation: &str) -> bool {
+    let raised = ["⚠", "🚨", "❗", "‼"];
+    let bare = quotation.trim_start_matches(|c: char| "> *_:".contains(c));
+    let word: String = bare
+        .chars()
+        .take_while(|c| c.is_alphabetic())
+        .collect::<String>()
+        .to_lowercase();
+    let words = [
+        "warning",
+        "note",
+        "important",
+        "attention",
+        "caution",
+        "danger",
+        "please",
+    ];
+    quotation.contains("[!")
+        || raised.iter().any(|mark| bare.starts_with(mark))
+        || words.contains(&word.as_str())
 }
 
 /// A paragraph may be bold as a whole.

@@ -12,11 +12,11 @@ patterns! {
     DEPENDENCY = r"^[-*+\s\[`#]*(?:chore|build|fix|ci)\(deps[^)]*\)|^[-*+\s]*(?:deps|dependencies)[(:]|^[-*+\s\[`]*(?:bump(?:s|ed)?|update[sd]?) (?:the )?(?:dependency |dependencies\b|[\w@/.\-`]+ (?:dependency |group |to v?\d|from v?\d))|^[-*+\s\[`]*upgrade[sd]? (?:the )?(?:dependency |dependencies\b)|@dependabot|@renovate|dependabot\[bot\]|renovate\[bot\]";
     BUMP = r"^[-*+>\s]*(?:[\w-]+(?:\([^)]*\))?!?:\s*)?(?:bump(?:s|ed)?|update[sd]?|upgrade[sd]?)\b.{0,200}\b(?:from|to) \W?v?\d";
     CONTRIBUTOR = r"made their first contribution|^[-*\s]*(?:thanks to|new contributors|full changelog)";
-    NEGATED = r"\bno need to\b|\bnothing for you to do\b|\byou can (?:follow|read|see)\b|\b(?:does|do|did) not (?:introduce|contain|include|bring|have|make|need|require) any\b|\b(?:no|non|zero|without(?: any)?|not(?: a| an| any)?|none of|free of|nor|never)[- ](?:known |intended |other |more |further |user-facing |manual |new )*(?:breaking|breaks?|incompatib\w*|migrations?|database|schema|actions?|manual|interventions?|removals?|steps?|downtime|changes? (?:in|to) (?:settings|the api|configuration))|\bnon-?breaking\b|\bnothing (?:to do|is removed|was removed|breaks|else|has to|needs to|must)|\b(?:is|are) not required\b|\bdo(?:es)? not (?:break|need to|have to|require)|\b(?:do not|does not|don't|doesn't|won't|needn't) (?:break|need|have to|require)|\bnot (?:needed|necessary)\b|\bno (?:[\w-]+ ){0,3}(?:is |are )?(?:required|needed|necessary)\b|\b(?:isn't|not) (?:a )?breaking\b|\bfully (?:backwards?[- ])?compatible\b|\bno(?:body|[- ]one) (?:has|needs|must)\b|\bnothing changes\b|\bno hay\b|\bno es necesario\b|\bkeine?\b.{0,30}(?:inkompat|änderung|nötig|erforderlich)|\baucune?\b|не требуется|не нужно|无需|不需要|没有(?:不兼容|破坏)";
+    NEGATED = r"\bno need to\b|\bnothing for you to do\b|\byou can (?:follow|read|see)\b|\b(?:does|do|did) not (?:introduce|contain|include|bring|have|make|need|require) any\b|\b(?:no|non|zero|without(?: any)?|not(?: a| an| any)?|none of|free of|nor|never)[- ](?:known |intended |other |more |further |user-facing |manual |new )*(?:breaking|breaks?|incompatib\w*|migrations?|database|schema|actions?|manual|interventions?|removals?|steps?|downtime|changes? (?:in|to) (?:settings|the api|configuration))|\bnon-?breaking\b|\bnothing (?:to do|is removed|was removed|breaks|else|has to|needs to|must)|\b(?:is|are) not required\b|\bdo(?:es)? not (?:break|need to|have to|require)|\b(?:do not|does not|don't|doesn't|won't|needn't) (?:break|need|have to|require)|\bnot (?:needed|necessary)\b|\bno (?:[\w-]+ ){0,5}(?:is |are )?(?:required|needed|necessary)\b|\b(?:isn't|not) (?:a )?breaking\b|\bfully (?:backwards?[- ])?compatible\b|\bno(?:body|[- ]one) (?:has|needs|must)\b|\bnothing changes\b|\bno hay\b|\bno es necesario\b|\bkeine?\b.{0,30}(?:inkompat|änderung|nötig|erforderlich)|\baucune?\b|не требуется|не нужно|无需|不需要|没有(?:不兼容|破坏)";
     FIX = r"^[-*+\s•]*(?:[0-9a-f]{7,40}:? )?(?:\[[^\]]*\]\s*)?(?:\*\*[^*]*\*\*:?\s*)?(?:\([^)]*\)\s*)?(?:`[^`]*`:\s*)?(?:[\w-]+: )?(?:fix(?:es|ed)?|bug ?fix|resolve[sd]?|correct(?:s|ed)?|prevent(?:s|ed)?|revert(?:s|ed)?|restore[sd]?|repair(?:s|ed)?|hotfix|avoid(?:s|ed)?|handle[sd]?)\b|^[-*+\s]*(?:fix|bug)(?:\([^)]*\))?:";
     MENDS = r"\b(?:fix(?:es|ed)|mend(?:s|ed)|repair(?:s|ed)|revert(?:s|ed))\b.{0,40}\b(?:breaking|breakage|broke|removed|renamed|incompatib|regression|bug)|\b(?:breaking|incompatib\w*) (?:bug|regression|behaviou?r)\b|\b(?:race condition|memory leak|deadlock|flicker|crash|hiccup)\b|\b(?:not|no longer) (?:crash|fail|hang|block|leak|flicker|freez|show|jump|los|render|re-?apply|duplicat|appear|stop|stuck|slow|ask|shift|wrap|cut|overlap)\w*";
     INTERNAL = r"\b(?:packages?|modules?|columns?|refactor\w*|unused|needless|spelling|dead code|unreachable|internal(?:s|ly)?|unit tests?|tests?|test suite|fixtures?|lint\w*|typos?|comments?|(?:in|from|of|to|the) (?:docs|documentation|readme|examples?)(?: page)?s?\W*$|example (?:code|files?|configs?)|(?:first|start|front|home|landing|settings|admin|login|about) (?:page|screen|area|view|interface)|code ?base|private|clean-?up|clean(?:ed|s)? up|leftovers?|stubs?|dev(?:elopment)?[- ]dependenc\w+|icons?|buttons?|tooltips?|css|colou?rs?|logos?|strings?|translations?|labels? (?:in|on|of) the|whitespace|imports?|class(?:es)?|helpers?|mock\w*|storybook|github actions?|workflows?|source files?|variable names?|typing|type hints?|eslint|mypy|duplicated?|redundant|obsolete code|debug (?:output|log\w*)|log (?:line|message)s?|animations?|borders?|polyfills?|shadows?|margins?|themes?|[\w/.-]+\.(?:c|h|cc|cpp|go|rs|py|js|ts|tsx|php|java|rb|css|scss|vue)|spacing|padding|placeholder|menus?|tabs?|overview|dialogs?|toolbars?|wording|glyph|emoji|spinner|banner|footer|sidebar|screenshots?)\b";
-    STRONG = r"\b(?:you|users?|admins?|administrators?|operators?) (?:now |will |all |also )*(?:must|need to|have to)\b|\bmust now\b|\baction required\b|\bmanual intervention\b|\bBREAKING[ -]CHANGES?:|\bbefore (?:you )?(?:upgrad|updat)|\bdelet\w+ all (?:the |your )?data\b|!:";
+    STRONG = r"\b(?:you|users?|admins?|administrators?|operators?) (?:now |will |all |also )*(?:must|need to|have to)\b|\bmust now\b|\baction required\b|\bmanual intervention\b|\bBREAKING[ -]CHANGES?:|\bbefore (?:you )?(?:upgrad|updat)|\bdelet\w+ all (?:the |your )?data\b|\bthis is a breaking change\b|(?-i:\bBREAKING CHANGE\b|\bMUST\b)|!:";
     NOTHING_TO_DO = r"\bnothing for you to do\b|\b(?:do|does|need|needs|has|have) not (?:have |need )?(?:to )?(?:do|edit|change|act|set|touch|run)\b|\bdon't (?:have|need) to\b|\bnothing (?:to do|changes)\b|\bno action\b|\bnobody (?:has|needs)\b|\bby itself\b";
     SOURCE = r"^[-*+\s]*(?:[\w.-]+/)*[\w.-]+\.(?:c|h|cc|cpp|go|rs|py|js|ts|java|rb)\b";
     LATER = r"\bthe next (?:but \w+ )?(?:version|release|major)\b|\bwill be (?:removed|dropped|renamed|gone|ignored|required|unsupported|retired)|\bto be removed\b|\bin (?:a|one of the|some) (?:future|later|coming|next|upcoming)\b|\bfuture (?:release|version)s?\b|\bplanned\b|\bnext (?:major|release|version)\b|\buntil (?:then|version|v?\d)|\bnot before\b|\bat the earliest\b|\bscheduled for\b|\bgoing away\b|\bnot earlier than\b|\bin (?:late |early )?20\d\d\b";
@@ -29,6 +29,9 @@ patterns! {
     IMPROVES = r"^\W*(?:[\w./-]+(?:\([^)]*\))?:\s*)?(?:improve[sd]?|faster|better|enhance[sd]?|speed(?:s|ed)?|optimi[sz]e[sd]?)\b";
     MANDATORY = r"\b(?:no longer|not|isn't) optional\b";
     GONE = r"\b(?:has|have) been (?:removed|dropped)\b|\b(?:was|were|is|are) (?:now )?(?:removed|dropped|gone)\b|^\W*(?:[\w-]+:\s*)?(?:removed|dropped)\b";
+    REMOVAL = r"^\W*(?:remov(?:e|es|ed)|drop(?:s|ped)?|renam(?:e|es|ed))\b";
+    NAMES = r"`[^`]*`|\binternal port\b";
+    CONTRAST = r"\b(?:but|however|though)\b.{0,80}\b(?:breaking|must|need to|have to|required|removed|changed)\b";
     SWITCH = r"\bremoved? (?:the )?`?--[a-z][a-z-]+";
     AFFECTS = r"\baffect(?:s|ed|ing)\b.{0,60}\bversions?\b|\baffected versions?\b";
     OPTIONAL = r"\byou (?:can|may) (?:also |now |then )?(?:run|use|set|choose|enable|disable|opt|change|turn|switch|add|re)|\boptional(?:ly)?\b|\bif you (?:like|wish|want|prefer|are|'re) (?:to|impatient|in a hurry)";
@@ -91,7 +94,8 @@ pub(super) fn reason(
     {
         return Some("it is left to whoever likes");
     }
-    if advisory::is_named(text) && kind != Kind::Action {
+    let parted = matches!(line.part, Part::Breaking | Part::Removed);
+    if advisory::is_named(text) && kind != Kind::Action && !parted && !REMOVAL.is_match(text) {
         return Some("it closes a weakness");
     }
     if speaks_of_older(text, oldest) {
@@ -105,8 +109,8 @@ pub(super) fn reason(
     if (MENDS.is_match(text) || FIX.is_match(text)) && !filed {
         return Some("it tells what was mended");
     }
-    let parted = matches!(line.part, Part::Breaking | Part::Removed);
-    if !parted && title::is_title(&line.text) && !title::tells(text, kind) {
+    let told = title::tells(text, kind) || title::declares(&line.text);
+    if !parted && title::is_title(&line.text) && !told {
         return Some("it is the title of a change that operators need not know");
     }
     if LATER.is_match(text) {
@@ -130,7 +134,7 @@ pub(super) fn reason(
     if !filed
         && (SOURCE.is_match(text) || kind != Kind::Action)
         && !matches!(kind, Kind::Migration | Kind::Database)
-        && INTERNAL.is_match(text)
+        && INTERNAL.is_match(&without_names(text))
     {
         return Some("it is about internals or looks");
     }
@@ -190,13 +194,19 @@ fn is_excepted(text: &str) -> bool {
     sentences(text).any(|sentence| {
         let denial = NEGATED.find(sentence);
         let rest = denial.and_then(|denial| sentence.get(denial.end()..));
-        rest.is_some_and(|rest| EXCEPTION.is_match(rest))
+        rest.is_some_and(|rest| EXCEPTION.is_match(rest) || CONTRAST.is_match(rest))
     })
 }
 
 /// Whether a line says that a dependency goes to another version.
 pub(super) fn is_bump(text: &str) -> bool {
     DEPENDENCY.is_match(text) || BUMP.is_match(text)
+}
+
+/// Without what stands in backticks, and without the ports inside of containers: names say nothing
+/// of what a line is about.
+fn without_names(text: &str) -> String {
+    NAMES.replace_all(text, " ").into_owned()
 }
 
 /// `None.`, `n/a`, `-`: what fills an empty section.
@@ -227,5 +237,6 @@ fn speaks_of_older(text: &str, oldest: &str) -> bool {
     OLDER.captures_iter(&text).any(|found| {
         let other = found.get(1).map_or("", |found| found.as_str());
         version::compare_apps(other, this.as_str()) == Some(std::cmp::Ordering::Less)
+            && !version::is_first_of(this.as_str(), other)
     }) && !text.to_lowercase().contains("upgrad")
 }

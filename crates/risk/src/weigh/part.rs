@@ -21,13 +21,14 @@ pub(super) enum Part {
 patterns! {
     ""
     NOT_BREAKING = r"\b(?:no|non|not)[- ]breaking\b";
-    BREAKING = r"\b(?:breaking|incompatib\w*|before you|action required|attention|migration\w*|must read|achtung|(?:important|significant) changes?|major changes|oldest|minimum|minimal)\b|不兼容|重大";
+    BREAKING = r"\b(?:breaking|incompatib\w*|before you|action required|attention|migration\w*|must read|achtung|(?:important|significant) changes?|major changes|bc[- ]breaks?|oldest|minimum|minimal)\b|不兼容|重大";
     DEPRECATED = r"\bdeprecat\w*";
     REMOVES = r"\bremov\w*";
     REMOVED = r"\b(?:removed|removals?|entfernt)\b|移除";
     INTERNAL = r"\b(?:dependenc\w*|contributors?|internals?|internally|chores?|tests?|testing|translations?|documentation|docs|credits|thanks|housekeeping|under the hood|refactor\w*|development|builds?|building|ci|maintenance|developers?|miscellaneous|code quality|i18n|locali[sz]ations?|styles?|styling)\b";
     FOR_ALL = r"\b(?:security|official)\b";
     USUAL = r"^\W*(?:(?:new|other|minor|more|all|notable|various|general|ui|api|what's|app) )*(?:features?|additions?|added|new|enhancements?|improvements?|changes?|changed|performance|security|highlights|changelog|upgrades?|updates?|plugins?|notes?)\b";
+    MIXED = r"\b(?:improve\w*|enhance\w*|features?|chang\w*|updates?|additions?|new|other)\b";
     FIXED = r"\b(?:(?:bug|hot)?fix(?:es|ed|ing)?|bugs?)\b";
 }
 
@@ -52,7 +53,7 @@ pub(super) fn part_of(lower: &str) -> Part {
         Part::Removed
     } else if INTERNAL.is_match(lower) && !FOR_ALL.is_match(lower) {
         Part::Internal
-    } else if FIXED.is_match(lower) {
+    } else if FIXED.is_match(lower) && !MIXED.is_match(lower) {
         Part::Fixed
     } else {
         Part::Other

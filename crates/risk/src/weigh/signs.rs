@@ -60,7 +60,9 @@ static SIGNS: LazyLock<Vec<(Kind, String)>> = LazyLock::new(|| {
         ),
         (
             Action,
-            format!(r"\b(?:requires?|needs?|wants?)\b.{{0,40}}\b{PROGRAMS}\b.{{0,20}}\d"),
+            format!(
+                r"\b(?:requires?|needs?|wants?|depends on|min\.)(?:\b|\s).{{0,40}}\b{PROGRAMS}(?:\b.{{0,20}}\d|\d)"
+            ),
         ),
         (
             Action,
@@ -172,6 +174,18 @@ static SIGNS: LazyLock<Vec<(Kind, String)>> = LazyLock::new(|| {
         plain(Breaking, r"^\W*\[CHANGE\]"),
         plain(
             Breaking,
+            r"\bBC[- ]breaks?\b|\[BC\]|\bbackwards?[- ]compatibility breaks?\b|\bnow (?:rejects?|forces?|denies|deny)\b|^\W*(?-i:WARNING|ATTENTION|CAUTION)\W*:",
+        ),
+        plain(
+            Action,
+            r"\bif (?:you are |you're )?upgrading (?:from|with)\b|\bto upgrade\b.{0,30}\bplease\b|\bbefore executing the following\b|\bset explicitly in\b|\bif .{1,60} is explicitly set\b",
+        ),
+        plain(
+            Removed,
+            r"\b(?:is|are) not supported (?:with|in|by) |\bonly the images? (?:on|from|at)\b|\bimages? (?:on|from|at) .{1,40} (?:is|are) (?:\W*)deprecated\b",
+        ),
+        plain(
+            Breaking,
             r"\bbackwards?[- ]incompatib\w*|\bincompatib\w*\b.{0,60}\b(?:with|chang\w*|versions?|formats?|older|previous|between|api|clients?|upgrad\w*|releases?)\b|\b(?:chang\w*|versions?|formats?|older|previous|api|clients?|data|files?|schema)\b.{0,40}\bincompatib\w*|\bnot (?:backwards?[- ])?compatible\b",
         ),
         plain(
@@ -256,7 +270,7 @@ static SIGNS: LazyLock<Vec<(Kind, String)>> = LazyLock::new(|| {
         ),
         plain(
             Breaking,
-            r"^\W*(?:\[[^\]]{1,40}\]\W*|\*\*[^*]{1,40}\*\*\W*|[\w./-]+(?:\([^)]*\))?!?:\s*)?(?:reject|deny|refuse|disallow|forbid|enforce|validate)s?\b",
+            r"^\W*(?:\[[^\]]{1,40}\]\W*|\*\*[^*]{1,40}\*\*\W*|[\w./-]+(?:\([^)]*\))?!?:\s*)?(?:reject|deny|refuse|disallow|forbid|enforce|validate)s? (?:\S+ ){1,}\S",
         ),
         plain(
             Database,

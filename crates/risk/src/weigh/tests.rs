@@ -363,6 +363,31 @@ fn lines_of_real_projects_in_other_words() {
         "### Bug Fixes\n\n- **core:** Remove --tunnel option",
         "Going back will delete all the data.",
         "As of 1.0.0, it requires Redis 7.",
+        "* BREAKING: drop the second look ([#6](https://a/b/6))",
+        "* **breaking** use the first look instead of the second (#7)",
+        "- [#8](https://a/b/8) *: *breaking :warning:* Use histograms",
+        "* Fix the look ([#9](https://a/b/9)). This is a breaking change.",
+        "* [CHANGE] Store: blocks are read another way. #10",
+        "* Boards have owners. Users with boards of their own must name one. #11",
+        "> **Please make sure that the cluster is at least v1.21 before upgrading.**",
+        "> Warning: it now requires **Postgres 12+**.",
+        "> ⚠️ You must run the migration",
+        "If upgrading from 0.9, build all indexes anew",
+        "The images on the old registry are **deprecated**; only the images on the new one are supported.",
+        "The receiver is on by default; `--receiver` is still available and MUST be set to `false`",
+        "WARNING: Since version 1.0, the query is not executed",
+        "Postgres 11 is not supported with this version.",
+        "* It will now reject connections without a certificate",
+        "- Change default interface of web from 0.0.0.0 to 127.0.0.1 (#12)",
+        "### Removed\n\n- Tokens in addresses. Use `Authorization`. - [GHSA-x9p5-w45c-7ffc](https://a/b)",
+        "- Removed the `token` parameter, use the header (CVE-2026-1234)",
+        "- change default internal port to 5055",
+        "It does not introduce any new requirements, but contains some breaking changes, see above.",
+        "**BC break:** a name has 60 characters at most.",
+        "- On `web` and `web-internal`: Remove the `SERVER_URL` environment variable.",
+        "- Change `MAIL_SSL_VERIFY` to `MAIL_SSL_NO_VERIFY` (#1)",
+        "- Depends on php7.3+",
+        "### Various fixes & improvements\n\n- Removed support for PostgreSQL 12",
         "## Significant Changes\n\n### The gauge `a.b` does no longer exist (#12)\n\nIt was always 0.",
     ] {
         assert!(!counting(line).is_empty(), "{line}");
@@ -371,10 +396,30 @@ fn lines_of_real_projects_in_other_words() {
         "*) Bugfix: connections might be dropped while the configuration was removed.",
         "- It was removed in 0.9 already",
         "- Fixed a crash that affects versions 0.9.0 or newer of the app",
+        "> The old project said: the option `a` was removed.",
+        "### Bug fixes\n\n- Removed support for a second click",
+        "- Deny stage",
+        "## Breaking changes\n\nTypically, no changes to the configuration are required.",
         "### Bug Fixes\n\n- A document is closed when its folder was deleted",
     ] {
         assert!(counting(line).is_empty(), "{line}: {:?}", counting(line));
     }
+}
+
+#[test]
+fn a_title_that_says_so_makes_all_of_it_breakage() {
+    let note = Note {
+        version: "1.0.0".to_owned(),
+        title: Some("Breaking in v1.0.0".to_owned()),
+        body: "- The header is not set by the endpoint\n".to_owned(),
+        url: String::new(),
+    };
+    let told = weigh(&[note]);
+    assert!(
+        told.iter()
+            .any(|line| line.kind == Kind::BreakingSection && line.lowered.is_none()),
+        "{told:?}"
+    );
 }
 
 #[test]

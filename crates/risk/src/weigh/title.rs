@@ -23,9 +23,16 @@ patterns! {
     // The change is the removal, and not about removals.
     REMOVES = r"(?i)^\W*(?:[\w./-]+(?:\([^)]*\))?!?:\s*|\[[^\]]{1,30}\]\s*|\*\*[^*]{1,40}\*\*:?\s*)?(?:\W*\w+:\s*)?\W*(?:remov(?:e|es|ed|ing)|drop(?:s|ped|ping)?|delet(?:e|es|ed)|retir(?:e|es|ed)|disabl(?:e|es|ed)|stop(?:s|ped)?|end(?:s|ed)?|discontinu(?:e|es|ed)|renam(?:e|es|ed)|mov(?:e|es|ed)|replac(?:e|es|ed)|deprecat\w*)\b|\b(?:no longer|any ?more|end of|has no effect|is ignored)\b|\bsupport\b.{0,60}\b(?:removed|dropped|ended)\b|\b(?:was|were|has been|have been|is|are) (?:removed|dropped|renamed|moved|replaced)\b";
     // Its author calls it so.
-    DECLARED = r"(?i)\bbreaking changes?\b";
+    DECLARED = r"(?i)\bbreaking changes?\b|(?-i:\bBREAKING\b)|^\W*(?:[\w()/.-]+\W+){0,3}breaking\b\W*(?:[:*]|:warning:)";
+    BOLD = r"(?i)[*_]\W*breaking\b[^*_]{0,20}[*_]";
+    // As Prometheus and its kin mark changed behaviour.
+    CHANGE = r"^\W*\[CHANGE\]";
+    // One value in place of another.
+    VALUES = r"(?i)\bdefaults?\b.{0,80}\bfrom\b.{1,60}\bto\b|(?-i:[A-Z][A-Z0-9]+_[A-Z0-9_]+)`? to `?(?-i:[A-Z][A-Z0-9]+_[A-Z0-9_]+)";
     // It wants something of whoever runs it.
-    ASKS = r"(?i)\b(?:you|users|admins?|administrators?|operators?) (?:now |will |all )*(?:must|need to|have to)\b|\baction required\b|\bmanual(?:ly)? (?:migrat\w*|steps?|actions?|interventions?|upgrad\w*)\b|\bnow (?:requires?|required|mandatory|needs?)\b|\bis (?:now )?(?:required|mandatory)\b|^\W*(?:[\w./-]+(?:\([^)]*\))?!?:\s*)?(?:\*\*[^*]{1,40}\*\*:?\s*)?require[sd]?\b|\b(?:requires?|needs?|minimum|at least|bump(?:s|ed)? (?:the )?minimum)\b.{0,40}\d|\bbefore (?:you )?(?:upgrad|updat)\w*|(?-i:\b(?:needs?|requires?|wants?|expects?) .{0,40}[A-Z][A-Z0-9]+_[A-Z0-9_]+)|\bmust be (?:set|configured|enabled|updated|upgraded|migrated|re-?created)\b";
+    ASKS = r"(?i)\b(?:you|users|admins?|administrators?|operators?) (?:now |will |all )*(?:must|need to|have to)\b|\baction required\b|\bmanual(?:ly)? (?:migrat\w*|steps?|actions?|interventions?|upgrad\w*)\b|\bnow (?:requires?|required|mandatory|needs?)\b|\bis (?:now )?(?:required|mandatory)\b|^\W*(?:[\w./-]+(?:\([^)]*\))?!?:\s*)?(?:\*\*[^*]{1,40}\*\*:?\s*)?require[sd]?\b|\b(?:requires?|needs?|minimum|min\.|at least|bump(?:s|ed)? (?:the )?minimum)\b.{0,40}\d|\bbefore (?:you )?(?:upgrad|updat)\w*|(?-i:\b(?:needs?|requires?|wants?|expects?) .{0,40}[A-Z][A-Z0-9]+_[A-Z0-9_]+)|\bmust be (?:set|configured|enabled|updated|upgraded|migrated|re-?created)\b";
+    // A further sentence asks people for something.
+    ASKED = r"(?i)[.;] .{0,40}\b(?:you|users|admins?|administrators?|operators?)\b[^.;]{0,80}\b(?:must|need to|have to)\b|\bplease read\b.{0,40}\b(?:carefully|instructions)\b";
     // It takes time, or cannot be taken back.
     LONG = r"(?i)\b(?:re-?index\w*|rebuil[dt]\w*|downtime|hours?|long|slow|large|manual\w*|irreversib\w*|downgrad\w*)\b";
 }
@@ -36,14 +43,24 @@ pub(super) fn is_title(text: &str) -> bool {
     ITEM.is_match(text) && (REFERENCE.is_match(text) || (few && DONE.is_match(text)))
 }
 
+/// Whether the author sets in bold that it breaks something.
+pub(super) fn declares(text: &str) -> bool {
+    BOLD.is_match(text)
+}
+
 /// Whether a title announces something to whoever runs the thing.
 pub(super) fn tells(words: &str, kind: Kind) -> bool {
     let handled = || HANDLED.is_match(words) && !UNHANDLED.is_match(words);
+    if CHANGE.is_match(words) || ASKED.is_match(words) {
+        return true;
+    }
     match kind {
         Kind::Action | Kind::Migration => ASKS.is_match(words),
-        Kind::Removed | Kind::Renamed => REMOVES.is_match(words) && handled(),
+        Kind::Removed | Kind::Renamed => {
+            (REMOVES.is_match(words) && handled()) || VALUES.is_match(words)
+        }
         Kind::Database => LONG.is_match(words),
-        Kind::Breaking => handled() || DECLARED.is_match(words),
+        Kind::Breaking => handled() || DECLARED.is_match(words) || VALUES.is_match(words),
         Kind::BreakingSection | Kind::Security | Kind::Listed => true,
     }
 }
