@@ -10,7 +10,7 @@ mod words;
 
 use self::choice::{Class, Heading, are_bare, chosen};
 use self::heading::Named;
-use crate::lines::{Kind, lines};
+use crate::lines::{Kind, Line, lines};
 
 /// One version's part of a changelog.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,12 +30,13 @@ pub struct Section<'a> {
 /// Every section that names a version, in the order of the file.
 #[must_use]
 pub fn sections(text: &str) -> Vec<Section<'_>> {
-    let marked = headings(text, false, heading::named);
-    let found = cut(text, &chosen(&marked));
+    let lines = lines(text);
+    let marked = headings(text, &lines, false, heading::named);
+    let found = cut(text, &lines, &chosen(&marked));
     if found.is_empty() {
         // `Migrating to 1.2.0` is a part of a release's notes, unless there is nothing else.
-        let ways = headings(text, false, heading::towards);
-        let found = cut(text, &chosen(&ways));
+        let ways = headings(text, &lines, false, heading::towards);
+        let found = cut(text, &lines, &chosen(&ways));
         if !found.is_empty() {
             return found;
         }
@@ -49,8 +50,8 @@ pub fn sections(text: &str) -> Vec<Section<'_>> {
         return found;
     }
     // Old projects mark nothing: a line that holds nothing but a version is their heading.
-    let all = headings(text, true, heading::named);
-    let plain = cut(text, &chosen(&all));
+    let all = headings(text, &lines, true, heading::named);
+    let plain = cut(text, &lines, &chosen(&all));
     let inside = !bare && are_bare(&all) && plain.len() > 1;
     if inside || (one && plain.len() > found.len().min(1)) {
         plain
@@ -82,9 +83,14 @@ pub(crate) fn is_name_alone(title: &str) -> bool {
 
 /// The headings that name a version or what is not released; `plain` also takes lines that nothing
 /// marks.
-fn headings(text: &str, plain: bool, named_by: impl Fn(&str) -> Option<Named>) -> Vec<Heading<'_>> {
+fn headings<'a>(
+    text: &str,
+    lines: &[Line<'a>],
+    plain: bool,
+    named_by: impl Fn(&str) -> Option<Named>,
+) -> Vec<Heading<'a>> {
     let mut found = Vec::new();
-    for line in lines(text) {
+    for line in lines {
         let (text, class, level) = match line.kind {
             Kind::Heading { text, level } => (text, Class::Marked, level),
             Kind::Bold(text) => (text, Class::Bold, 1),
@@ -138,12 +144,12 @@ fn is_item(line: &str) -> bool {
     ["- ", "* ", "+ "].iter().any(|mark| bare.starts_with(mark))
 }
 
-fn cut<'a>(text: &'a str, headings: &[&Heading<'_>]) -> Vec<Section<'a>> {
+fn cut<'a>(text: &'a str, lines: &[Line<'_>], headings: &[&Heading<'_>]) -> Vec<Section<'a>> {
     let ends = headings
         .iter()
         .skip(1)
         .map(|next| next.begins)
-        .chain([end_of_last(text, headings)]);
+        .chain([end_of_last(lines, headings).unwrap_or(text.len())]);
     let mut found = Vec::new();
     for (heading, ends) in headings.iter().zip(ends) {
         let Some(named) = &heading.named else {
@@ -167,25 +173,18 @@ fn cut<'a>(text: &'a str, headings: &[&Heading<'_>]) -> Vec<Section<'a>> {
 
 /// Where the last release ends: before a heading that stands above all releases, such as one about
 /// the licence. Where releases have such headings inside, they end nothing.
-fn end_of_last(text: &str, headings: &[&Heading<'_>]) -> usize {
-    let marked = headings.iter().all(|one| one.class == Class::Marked);
-    let highest = headings.iter().map(|one| one.level).min();
-    let (Some(first), Some(last), Some(highest)) = (headings.first(), headings.last(), highest)
-    else {
-        return text.len();
+fn end_of_last(lines: &[Line<'_>], headings: &[&Heading<'_>]) -> Option<usize> {
+    let [first, .., last] = headings else {
+        return None;
     };
-    if !marked || headings.len() < 2 {
-        return text.len();
-    }
-    let above = lines(text).into_iter().filter(|line| {
+    let marked = headings.iter().all(|one| one.class == Class::Marked);
+    let highest = headings.iter().map(|one| one.level).min()?;
+    let mut above = lines.iter().filter(|line| {
         matches!(line.kind, Kind::Heading { level, .. } if level < highest)
             && line.begins > first.begins
     });
-    let mut above = above.map(|line| line.begins);
-    match above.next() {
-        Some(begins) if begins > last.begins => begins,
-        _ => text.len(),
-    }
+    let begins = above.next()?.begins;
+    (marked && begins > last.begins).then_some(begins)
 }
 
 #[cfg(test)]

@@ -76,11 +76,17 @@ pub(super) struct Named {
 
 /// The version of a heading that is marked as one.
 pub(super) fn named(heading: &str) -> Option<Named> {
+    // Most headings name none, and there are many.
+    if !heading.contains(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
     let plain = without_markup(heading);
     // What it is compared to is the version before.
     let plain = plain.split(" compared to ").next().unwrap_or_default();
     let words: Vec<&str> = words(plain).collect();
-    if words.iter().any(|word| is_placeholder(word)) {
+    if (plain.contains(".x") || plain.contains(".X"))
+        && words.iter().any(|word| is_placeholder(word))
+    {
         return None;
     }
     let (at, spans) = place(&words)?;
@@ -261,7 +267,8 @@ fn is_clear(version: &str) -> bool {
 pub(super) fn is_unreleased(heading: &str) -> bool {
     let plain = without_markup(heading);
     let lower: Vec<String> = words(&plain).map(str::to_lowercase).collect();
-    if lower.iter().any(|word| is_placeholder(word))
+    let placeholder = plain.contains(".x") || plain.contains(".X");
+    if placeholder
         && lower
             .iter()
             .all(|word| is_placeholder(word) || is_filler(word) || word == "unreleased")
