@@ -10,6 +10,7 @@ mod words;
 
 use self::choice::{Class, Heading, are_bare, chosen};
 use self::heading::Named;
+pub(crate) use self::words::without_addresses;
 use crate::lines::{Kind, Line, lines};
 
 /// One version's part of a changelog.
@@ -160,7 +161,7 @@ fn cut<'a>(text: &'a str, lines: &[Line<'_>], headings: &[&Heading<'_>]) -> Vec<
             found.push(Section {
                 version: release.version.clone(),
                 package: release.package.clone(),
-                heading: words::without_addresses(heading.text.trim()),
+                heading: without_addresses(heading.text.trim()),
                 body: text
                     .get(heading.ends..ends.max(heading.ends))
                     .unwrap_or_default(),

@@ -136,10 +136,15 @@ fn is_silent(line: &str) -> bool {
         return true;
     }
     let heading = line.starts_with('#') || (line.starts_with("**") && line.ends_with("**"));
-    let text = without_links(line).to_lowercase();
-    text.split(|c: char| !(c.is_alphanumeric() || c == '\''))
+    let text = sections::without_addresses(line).to_lowercase();
+    let words = text.split_whitespace().filter(|word| !word.contains("://"));
+    words
+        .flat_map(|word| word.split(|c: char| !(c.is_alphanumeric() || c == '\'')))
         // Numbers are of versions and dates.
-        .filter(|word| word.starts_with(char::is_alphabetic))
+        .filter(|word| {
+            word.trim_start_matches('v')
+                .starts_with(char::is_alphabetic)
+        })
         .all(|word| {
             LEADING.contains(&word)
                 || MISSING.contains(&word)
@@ -153,24 +158,6 @@ fn is_month(word: &str) -> bool {
     MONTHS
         .iter()
         .any(|month| *month == word || month.get(..3) == Some(word))
-}
-
-/// Without addresses, and without the text of links, which says where they lead.
-fn without_links(line: &str) -> String {
-    let mut kept = String::new();
-    let mut rest = line;
-    while let Some((before, link)) = rest.split_once("](") {
-        let (Some((front, _)), Some((_, after))) = (before.rsplit_once('['), link.split_once(')'))
-        else {
-            break;
-        };
-        kept.push_str(front);
-        rest = after;
-    }
-    kept.push_str(rest);
-    let words = kept.split_whitespace();
-    let words = words.filter(|word| !word.contains("://"));
-    words.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -195,6 +182,7 @@ mod tests {
             "See the [release notes](https://example.org/1.1.0) for details.",
             "https://example.org/a/b/releases/tag/v1.1.0",
             "[Full Changelog](https://example.org/compare/1...2)",
+            "Changes: [v1.0.0...v1.1.0](https://example.org/compare/1...2) <https://example.org>",
             "**Full Changelog**: https://example.org/compare/1...2",
             "### Added\n\n### Changed\n\n### Breaking changes\n",
             "**Implemented enhancements:**\n\n**Fixed bugs:**\n",
@@ -214,7 +202,8 @@ mod tests {
             "Fixed the login.",
             "### Added\n- Boards",
             "## The login is fixed",
-            "[The login is fixed](https://example.org/1) again",
+            "- [The login is fixed](https://example.org/1)",
+            "https://example.org/1 the login is fixed",
             "See the [upgrade guide](https://example.org/up) before you upgrade.",
             "修复",
             "Separate decoders",

@@ -64,7 +64,7 @@ pub(super) fn words(plain: &str) -> impl Iterator<Item = &str> {
 }
 
 /// With the text of its links and not their addresses.
-pub(super) fn without_addresses(heading: &str) -> String {
+pub(crate) fn without_addresses(heading: &str) -> String {
     let mut plain = String::with_capacity(heading.len());
     let mut rest = heading;
     while let Some((before, link)) = rest.split_once("](") {
