@@ -1,11 +1,14 @@
 //! `bowline plan` as a person calls it: the real binary on a checkout of the sample repository.
 #![expect(clippy::unwrap_used, reason = "a test may end like this")]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod outside;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
+use common::Said;
 use testkit::github::GitHub;
 
 const SAMPLE: &str = concat!(
@@ -113,23 +116,6 @@ fn copy(from: &Path, to: &Path) {
             copy(&entry.path(), &target);
         } else {
             std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
-#[derive(Debug, PartialEq, Eq)]
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl From<Output> for Said {
-    fn from(output: Output) -> Said {
-        Said {
-            code: output.status.code(),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
         }
     }
 }

@@ -3,33 +3,18 @@
 
 mod asking;
 mod bulk;
+#[path = "../common/mod.rs"]
+mod common;
 mod errors;
 mod stub;
 mod watching;
 mod wishes;
 
 use std::io::Write as _;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
+use common::Said;
 use stub::Stub;
-
-/// What the program said.
-#[derive(Debug, PartialEq, Eq)]
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl From<Output> for Said {
-    fn from(output: Output) -> Said {
-        Said {
-            code: output.status.code(),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-}
 
 impl Said {
     /// The answer, if it went well.

@@ -283,9 +283,9 @@ const UNHEARD: &str = "it announces nothing that those who run the service have 
 
 /// The lines with a listed word that the weighed rule takes for harmless, each with the reason.
 fn lowerings(lines: &[(&Finding, Option<&Announced>)]) -> Vec<String> {
-    let harmless = lines.iter().filter_map(|(finding, line)| match line {
-        Some(line) => Some((finding, line.lowered?)),
-        None => Some((finding, UNHEARD)),
+    let harmless = lines.iter().filter_map(|(finding, line)| {
+        let why = line.map_or(Some(UNHEARD), |line| line.lowered)?;
+        Some((finding, why))
     });
     let mut told: Vec<String> = harmless
         .map(|(finding, why)| {

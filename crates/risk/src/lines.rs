@@ -52,13 +52,17 @@ pub(crate) const LOWEST: u8 = 6;
 /// Longer lines are no headings.
 const LONGEST: usize = 300;
 
+/// Whether a line, without the white space in front, is an item of a list with a bullet.
+pub(crate) fn is_bullet(bare: &str) -> bool {
+    ["- ", "* ", "+ "].iter().any(|mark| bare.starts_with(mark))
+}
+
 /// Whether a line begins an item of a list, a row of a table or a quotation.
 pub(crate) fn begins(bare: &str) -> bool {
     let numbered = bare.trim_start_matches(|c: char| c.is_ascii_digit());
-    let bullet = ["- ", "* ", "+ ", "• ", "|", ".. ", "<"]
-        .iter()
-        .any(|mark| bare.starts_with(mark));
-    bullet
+    let marked = ["• ", "|", ".. ", "<"];
+    is_bullet(bare)
+        || marked.iter().any(|mark| bare.starts_with(mark))
         || (numbered.len() < bare.len()
             && numbered.starts_with([')', '.'])
             && numbered.get(1..).is_some_and(|rest| rest.starts_with(' ')))

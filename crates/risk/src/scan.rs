@@ -100,11 +100,13 @@ pub(crate) fn advisories(notes: &[Note]) -> Vec<String> {
 
 /// The text without what cannot be seen, which may stand within a word.
 pub(crate) fn visible(text: &str) -> Cow<'_, str> {
-    if text.contains(is_invisible) {
-        Cow::Owned(text.chars().filter(|c| !is_invisible(*c)).collect())
-    } else {
-        Cow::Borrowed(text)
+    let hidden = text.contains(is_invisible);
+    // Nor does anybody see how a line ends.
+    if !hidden && !text.contains("\r\n") {
+        return Cow::Borrowed(text);
     }
+    let lines = text.replace("\r\n", "\n");
+    Cow::Owned(lines.chars().filter(|c| !is_invisible(*c)).collect())
 }
 
 /// What may stand between the words of a phrase: white space, also across the lines of a quotation,
@@ -156,7 +158,6 @@ const MAX_LINES: usize = 3;
 
 /// What stands before a match in its line, and in the lines that go on in it.
 fn lead(head: &str) -> String {
-    let head = head.replace("\r\n", "\n");
     let mut lines = head.rsplit(ENDS);
     let mut lead = lines.next().unwrap_or_default().to_owned();
     for before in lines.take(MAX_LINES) {
@@ -170,7 +171,6 @@ fn lead(head: &str) -> String {
 
 /// What stands behind a match in its line, and in the lines in which it goes on.
 fn rest(line: &str, tail: &str) -> String {
-    let tail = tail.replace("\r\n", "\n");
     let mut lines = tail.split(ENDS);
     let mut rest = lines.next().unwrap_or_default().to_owned();
     let mut last = format!("{line}{rest}");

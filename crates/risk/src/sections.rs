@@ -11,7 +11,7 @@ mod words;
 use self::choice::{Class, Heading, are_bare, chosen};
 use self::heading::Named;
 pub(crate) use self::words::without_addresses;
-use crate::lines::{Kind, Line, lines};
+use crate::lines::{Kind, Line, is_bullet, lines};
 
 /// One version's part of a changelog.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,12 +137,7 @@ fn is_title(text: &str, headings: &[Heading<'_>]) -> bool {
     let own = text.get(title.ends..next.begins).unwrap_or_default();
     page.iter().any(|word| lower.contains(word))
         && choice::extends(&line.release, &first.release)
-        && !own.lines().any(is_item)
-}
-
-fn is_item(line: &str) -> bool {
-    let bare = line.trim_start();
-    ["- ", "* ", "+ "].iter().any(|mark| bare.starts_with(mark))
+        && !own.lines().any(|line| is_bullet(line.trim_start()))
 }
 
 fn cut<'a>(text: &'a str, lines: &[Line<'_>], headings: &[&Heading<'_>]) -> Vec<Section<'a>> {

@@ -19,6 +19,7 @@ use regex::Regex;
 use self::context::{Context, lines};
 use self::part::Part;
 use crate::assess::Note;
+use crate::lines::is_bullet;
 use crate::scan::{MAX_QUOTE, quoted, visible};
 
 /// What a line announces.
@@ -167,12 +168,9 @@ fn alike<'a>(bodies: &'a [Vec<Context<'_>>]) -> HashMap<&'a str, usize> {
 /// who use the thing, and no bump, thanks or fix of the tests.
 pub(crate) fn highlight(body: &str) -> Option<String> {
     let all = lines(None, body);
-    let items = all.iter().filter(|line| {
-        let item = ["- ", "* ", "+ "]
-            .iter()
-            .any(|mark| line.text.starts_with(mark));
-        item && line.is_item() && !lower::is_noise(line)
-    });
+    let items = all
+        .iter()
+        .filter(|line| is_bullet(&line.text) && line.is_item() && !lower::is_noise(line));
     let text = items.map(|line| without_markup(&line.text)).next()?;
     let text = text.trim_start_matches(['-', '*', '+', ' ']);
     let words = text.split_whitespace().count();

@@ -74,6 +74,19 @@ pub(super) struct Named {
     pub(super) silent: bool,
 }
 
+impl Named {
+    /// Nothing but a version.
+    fn only(release: ReleaseName) -> Named {
+        Named {
+            release,
+            others: Vec::new(),
+            product: Vec::new(),
+            alone: true,
+            silent: true,
+        }
+    }
+}
+
 /// The version of a heading that is marked as one.
 pub(super) fn named(heading: &str) -> Option<Named> {
     // Most headings name none, and there are many.
@@ -84,9 +97,7 @@ pub(super) fn named(heading: &str) -> Option<Named> {
     // What it is compared to is the version before.
     let plain = plain.split(" compared to ").next().unwrap_or_default();
     let words: Vec<&str> = words(plain).collect();
-    if (plain.contains(".x") || plain.contains(".X"))
-        && words.iter().any(|word| is_placeholder(word))
-    {
+    if may_have_placeholder(plain) && words.iter().any(|word| is_placeholder(word)) {
         return None;
     }
     let (at, spans) = place(&words)?;
@@ -179,13 +190,7 @@ pub(super) fn towards(heading: &str) -> Option<Named> {
     let release = version_in(rest.get(at)?)?;
     let after = rest.get(at + 1..).unwrap_or_default();
     let named = at <= 2 && telling(after) == 0;
-    named.then(|| Named {
-        release,
-        others: Vec::new(),
-        product: Vec::new(),
-        alone: true,
-        silent: true,
-    })
+    named.then(|| Named::only(release))
 }
 
 /// The version of a line that nothing marks: it has to be alone on it, but for a name in front,
@@ -224,13 +229,7 @@ fn packaged(line: &str) -> Option<Named> {
     let words: Vec<&str> = words(&plain).collect();
     let last = words.last().filter(|_| begins_with_day(&words))?;
     let release = version_in(last).filter(|found| is_clear(&found.version))?;
-    Some(Named {
-        release,
-        others: Vec::new(),
-        product: Vec::new(),
-        alone: true,
-        silent: true,
-    })
+    Some(Named::only(release))
 }
 
 /// Where the version stands, and whether it ends a span: the second of `from 1.2 to 1.3`.
@@ -263,12 +262,16 @@ fn is_clear(version: &str) -> bool {
     version.starts_with(['v', 'V']) || version.contains('.')
 }
 
+/// Most headings need no second look at their words.
+fn may_have_placeholder(plain: &str) -> bool {
+    plain.contains(".x") || plain.contains(".X")
+}
+
 /// Notes of what nobody has got yet, and of nothing else.
 pub(super) fn is_unreleased(heading: &str) -> bool {
     let plain = without_markup(heading);
     let lower: Vec<String> = words(&plain).map(str::to_lowercase).collect();
-    let placeholder = plain.contains(".x") || plain.contains(".X");
-    if placeholder
+    if may_have_placeholder(&plain)
         && lower
             .iter()
             .all(|word| is_placeholder(word) || is_filler(word) || word == "unreleased")

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::lower::is_bump;
 use super::part::{Part, is_usual, part_of};
-use crate::lines::{self as markup, Kind, LOWEST, begins};
+use crate::lines::{self as markup, Kind, LOWEST, begins, is_bullet};
 
 /// A line that is not empty, or a paragraph.
 #[derive(Clone, Debug)]
@@ -111,7 +111,7 @@ impl<'a> Reader<'a> {
         if bare.is_empty() {
             return;
         }
-        let level = level(line).or_else(|| next.and_then(|next| names_its_items(line, next)));
+        let level = level(line, next);
         if let Some(level) = level {
             self.enter(level, lower);
         } else if !line.text.starts_with([' ', '\t']) {
@@ -226,11 +226,12 @@ fn without_end(bare: &str) -> &str {
 }
 
 /// How high a line stands as a heading, if it is one.
-fn level(line: &markup::Line<'_>) -> Option<u8> {
+fn level(line: &markup::Line<'_>, next: Option<&markup::Line<'_>>) -> Option<u8> {
     match line.kind {
         Kind::Heading { level, .. } => Some(level),
         Kind::Bold(text) if !is_sentence(text) => Some(LOWEST),
         Kind::Text if is_title_like(line.text.trim()) => Some(LOWEST),
+        Kind::Text if next.is_some_and(|next| names_its_items(line, next)) => Some(LOWEST + 1),
         _ => None,
     }
 }
@@ -264,10 +265,9 @@ fn is_sentence(text: &str) -> bool {
 }
 
 /// `* BREAKING` above the items that it names.
-fn names_its_items(line: &markup::Line<'_>, next: &markup::Line<'_>) -> Option<u8> {
+fn names_its_items(line: &markup::Line<'_>, next: &markup::Line<'_>) -> bool {
     let indent = |text: &str| text.len() - text.trim_start().len();
     let bare = line.text.trim();
-    let item = ["* ", "- ", "+ "].iter().any(|mark| bare.starts_with(mark));
     let letters = |c: char| c.is_ascii_alphabetic() || " *-+&_:".contains(c);
     let words = bare.split_whitespace().count() <= 3 && bare.chars().all(letters);
     let named =
@@ -275,7 +275,7 @@ fn names_its_items(line: &markup::Line<'_>, next: &markup::Line<'_>) -> Option<u
     let holds = next.kind == Kind::Text
         && indent(next.text) > indent(line.text)
         && begins(next.text.trim_start());
-    (line.kind == Kind::Text && item && words && named && holds).then_some(LOWEST + 1)
+    is_bullet(bare) && words && named && holds
 }
 
 /// Paragraphs are put together up to so many bytes.

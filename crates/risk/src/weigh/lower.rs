@@ -109,8 +109,8 @@ pub(super) fn reason(
     if (MENDS.is_match(text) || FIX.is_match(text)) && !filed {
         return Some("it tells what was mended");
     }
-    let told = title::tells(text, kind) || title::declares(&line.text);
-    if !parted && title::is_title(&line.text) && !told {
+    let untold = || !title::tells(text, kind) && !title::declares(&line.text);
+    if !parted && title::is_title(&line.text) && untold() {
         return Some("it is the title of a change that operators need not know");
     }
     if LATER.is_match(text) {
